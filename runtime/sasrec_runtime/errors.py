@@ -1,0 +1,63 @@
+"""Errors a user of a bundle can expect and act on; each message says place, value seen and what to do."""
+
+__all__ = [
+    "BundleError",
+    "DigestError",
+    "FormatVersionError",
+    "HistoryError",
+    "ManifestError",
+    "MissingRuntimeError",
+    "RequestError",
+    "SasrecError",
+    "SignatureError",
+    "UnknownItemError",
+    "VariantError",
+]
+
+
+class SasrecError(Exception):
+    """Anything expected that can go wrong between a bundle and its answers."""
+
+
+class BundleError(SasrecError, ValueError):
+    """A bundle is missing, incomplete or not what its manifest says."""
+
+
+class ManifestError(BundleError):
+    """manifest.json is not JSON, misses a field, has an unknown one, or points outside the bundle."""
+
+
+class FormatVersionError(ManifestError):
+    """The bundle was written in a newer format than this reader knows."""
+
+
+class DigestError(BundleError):
+    """A file's size or SHA-256 is not the one in the manifest."""
+
+
+class VariantError(SasrecError, ValueError):
+    """The bundle has no variant of that name."""
+
+
+class MissingRuntimeError(SasrecError, ImportError):
+    """The library that runs a variant is not installed, or is older than the variant needs."""
+
+
+class SignatureError(SasrecError, ValueError):
+    """A model file's inputs or outputs, or an array given to it, differ from the contract."""
+
+
+class HistoryError(SasrecError, ValueError):
+    """A history holds something that is no item."""
+
+
+class UnknownItemError(HistoryError, KeyError):
+    """An item key is not in the bundle's vocabulary."""
+
+    def __str__(self) -> str:
+        # KeyError would show the repr of the sentence.
+        return str(self.args[0])
+
+
+class RequestError(SasrecError, ValueError):
+    """A request cannot be answered: k is out of range, or there is nothing to score."""

@@ -1,0 +1,16 @@
+"""The graph contract: names, dtypes and meaning of every input and output, the same on every runtime."""
+
+from typing import Final
+
+__all__ = ["ENTRIES", "PAD_ID", "RECOMMEND", "SCORE"]
+
+PAD_ID: Final = 0
+"""Padding id: never an item, on the left of a history, and what fills a place that no item can take."""
+
+RECOMMEND: Final = "recommend"
+"""history int32 (B, T), exclude int32 (B, E), k int64 (1) → items int32 (B, k), scores float32 (B, k)."""
+
+SCORE: Final = "score"
+"""history int32 (B, T), candidates int32 (B, C) → scores float32 (B, C)."""
+
+ENTRIES: Final = (RECOMMEND, SCORE)

@@ -1,0 +1,1 @@
+"""Train SASRec from an interaction log. Importing the package loads nothing heavy; its modules do."""

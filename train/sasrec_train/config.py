@@ -1,0 +1,141 @@
+"""What a training run is made of: the network, the training recipe, and the named presets of both."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+
+from sasrec_train.errors import ConfigError
+
+__all__ = ["PRESETS", "ModelConfig", "TrainConfig", "preset"]
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Config = TypeVar("Config", "ModelConfig", "TrainConfig")
+Rate = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
+
+
+class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The SASRec network. Every field is part of the saved model."""
+
+    n_items: Positive
+    """Catalogue size without the padding id; item ids are 1…n_items."""
+    max_len: Positive = 50
+    """Sequence length T, in items: how much of a history the network sees."""
+    hidden_dim: Positive = 64
+    """Width D of item embeddings and hidden states."""
+    num_blocks: Positive = 2
+    """Self-attention blocks."""
+    num_heads: Positive = 2
+    """Attention heads; must divide hidden_dim."""
+    ffn_dim: Positive = 64
+    """Inner width of the point-wise feed-forward network."""
+    dropout_rate: Rate = 0.3
+    """Dropout on embeddings, attention weights and block outputs."""
+    norm: Literal["pre", "post", "paper"] = "pre"
+    """Where layer norms sit. `paper`: Kang & McAuley's code, which adds the residual to the *normalised* query."""
+    final_norm: bool = True
+    """A layer norm after the last block."""
+    trainable_norms: bool = True
+    """Whether layer norms have a trained scale and offset."""
+    positions: Literal["learned", "sinusoidal"] = "learned"
+    """Position embeddings, counted from the newest item."""
+    causal: bool = True
+    """Causal mask: position t sees positions ≤ t. Without it only the newest position is trained."""
+    scale_embeddings: bool = True
+    """Multiply item embeddings by √D before the positions are added."""
+    output_projection: bool = True
+    """A linear layer after attention, as in the Transformer; the SASRec code has none."""
+    activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
+    """Activation inside the feed-forward network."""
+    embedding_l2: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+    """L2 penalty on the item and position embeddings."""
+
+    def __post_init__(self) -> None:
+        if self.hidden_dim % self.num_heads:
+            raise ConfigError(
+                f"num_heads is {self.num_heads}, expected a divisor of hidden_dim ({self.hidden_dim}). "
+                "Choose --heads so that it divides --hidden-dim."
+            )
+
+
+class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the network is trained."""
+
+    loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
+    """`cross_entropy`: softmax over the whole catalogue. `binary_cross_entropy`: against sampled negatives."""
+    num_negatives: Positive = 1
+    """Negatives per position for `binary_cross_entropy`, drawn outside the user's own history."""
+    windows: Literal["all", "last"] = "all"
+    """`all`: a long history is cut into windows at a random offset each epoch. `last`: its newest window only."""
+    epochs: Positive = 60
+    """Most passes over the training windows."""
+    patience: Positive = 10
+    """Epochs without a better validation NDCG@10 after which training stops."""
+    batch_size: Positive = 128
+    """Windows per step."""
+    learning_rate: Annotated[float, msgspec.Meta(gt=0.0)] = 1e-3
+    """Adam's learning rate."""
+    beta_2: Rate = 0.98
+    """Adam's decay of the second moment."""
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
+    """Seed of the initial weights, dropout, window offsets and negatives."""
+
+
+PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    # ZiyaoGeng/RecLearn's SASRec, with its defects mended (causal mask on, keys masked, loss on logits).
+    "seed": {
+        "model": {
+            "max_len": 40, "hidden_dim": 50, "num_blocks": 1, "num_heads": 1, "ffn_dim": 128, "dropout_rate": 0.0,
+            "norm": "post", "final_norm": False, "scale_embeddings": False, "output_projection": False,
+            "embedding_l2": 1e-6,
+        },
+        "train": {"loss": "binary_cross_entropy", "batch_size": 512, "beta_2": 0.999, "windows": "last"},
+    },
+    # Kang & McAuley 2018 and their code: the settings for sparse data sets.
+    "paper": {
+        "model": {
+            "max_len": 50, "hidden_dim": 50, "num_blocks": 2, "num_heads": 1, "ffn_dim": 50, "dropout_rate": 0.5,
+            "norm": "paper", "output_projection": False,
+        },
+        "train": {"loss": "binary_cross_entropy", "windows": "last", "epochs": 200, "patience": 20},
+    },
+    # What measures best here so far: pre-norm, an output projection, softmax over the whole catalogue.
+    "modern": {"model": {}, "train": {}},
+}  # fmt: skip
+
+
+def preset(
+    name: str,
+    *,
+    n_items: int,
+    model: Mapping[str, Any] | None = None,
+    train: Mapping[str, Any] | None = None,
+) -> tuple[ModelConfig, TrainConfig]:
+    """Return the configurations of a preset, with the given fields put over its own.
+
+    Args:
+        name: A key of PRESETS.
+        n_items: Catalogue size without the padding id.
+        model: Fields of ModelConfig that replace the preset's.
+        train: Fields of TrainConfig that replace the preset's.
+
+    Raises:
+        ConfigError: The name is no preset, or a field is unknown or out of its range.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"preset is {name!r}, expected one of {', '.join(PRESETS)}.")
+    chosen = PRESETS[name]
+    return (
+        _convert({**chosen["model"], **(model or {}), "n_items": n_items}, ModelConfig),
+        _convert({**chosen["train"], **(train or {})}, TrainConfig),
+    )
+
+
+def _convert(fields: Mapping[str, Any], kind: type[Config]) -> Config:
+    try:
+        return msgspec.convert(dict(fields), kind)
+    except msgspec.ValidationError as error:
+        # msgspec wraps what __post_init__ raises; ours is already a whole sentence.
+        if isinstance(error.__cause__, ConfigError):
+            raise error.__cause__ from None
+        raise ConfigError(f"configuration: {error}. Change the option of that name.") from error

@@ -1,0 +1,19 @@
+"""Errors a user of training can expect and act on; each message says place, value seen and what to do."""
+
+__all__ = ["ConfigError", "DataError", "RunError", "TrainError"]
+
+
+class TrainError(Exception):
+    """Anything expected that can go wrong between a log and a trained run."""
+
+
+class ConfigError(TrainError, ValueError):
+    """An option of the model or of training is out of its range, or two options contradict each other."""
+
+
+class DataError(TrainError, ValueError):
+    """An interaction log cannot be read, or holds something that is no interaction."""
+
+
+class RunError(TrainError, ValueError):
+    """A RUN folder is missing, incomplete or in the way."""
