@@ -1,0 +1,17 @@
+"""Errors of an export that a user can expect and act on."""
+
+from sasrec_runtime.errors import SasrecError
+
+__all__ = ["ConversionError", "ExportError", "ParityError"]
+
+
+class ExportError(SasrecError, ValueError):
+    """An export was asked for something it cannot write."""
+
+
+class ConversionError(ExportError):
+    """A converter returned a graph that is not the one asked for."""
+
+
+class ParityError(ExportError):
+    """An exported variant does not answer as the trained model does."""

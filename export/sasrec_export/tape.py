@@ -1,0 +1,43 @@
+"""A small recorder for building ONNX graphs: operators by call, constants by name and only once."""
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+from onnx_ir import tape
+from numpy.typing import NDArray
+
+__all__ = ["GraphTape"]
+
+
+class GraphTape:
+    """Records nodes and initializers; the same constant name always stands for the same initializer."""
+
+    def __init__(self) -> None:
+        self._tape = tape.Tape()
+        self._constants: dict[str, ir.Value] = {}
+
+    @property
+    def nodes(self) -> list[ir.Node]:
+        """The nodes, in the order they were recorded."""
+        return list(self._tape.nodes)
+
+    @property
+    def initializers(self) -> list[ir.Value]:
+        """The constants, in the order they were first asked for."""
+        return list(self._constants.values())
+
+    def op(self, op_type: str, inputs: list[ir.Value | None], *, domain: str = "", **attributes: Any) -> ir.Value:
+        """Record a node with one output and return that output."""
+        return self._tape.op(op_type, inputs, attributes, domain=domain)
+
+    def ops(self, op_type: str, inputs: list[ir.Value | None], *, outputs: int, **attributes: Any) -> list[ir.Value]:
+        """Record a node with several outputs and return them."""
+        return list(self._tape.op_multi_out(op_type, inputs, attributes, num_outputs=outputs))
+
+    def constant(self, name: str, array: NDArray[Any] | np.generic) -> ir.Value:
+        """Return the initializer of that name, made from `array` the first time."""
+        if name not in self._constants:
+            tensor = ir.tensor(np.ascontiguousarray(array).reshape(np.shape(array)), name=name)
+            self._constants[name] = self._tape.initializer(tensor, name)
+        return self._constants[name]
