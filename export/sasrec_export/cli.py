@@ -59,11 +59,7 @@ class RootGroup(click.Group):
 def main() -> None:
     """Train SASRec on an interaction log, export it for devices, and know what quantization cost.
 
-    \b
-    Example:
-      sasrec-edge train --data ml-100k --out run
-      sasrec-edge export run --out bundle
-      sasrec-edge recommend bundle 50 181 172
+    Example: sasrec-edge train --data ml-100k --out run
     """
 
 

@@ -15,9 +15,7 @@ FILE_IDENTIFIER = b"TFL3"
 ALIGNMENT_BYTES = 16
 """What TFLite's kernels expect of constant data; the schema's own Pack does not align."""
 
-_BUILTIN_NAMES = {
-    value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)
-}
+_BUILTIN_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
 
 
 def load(data: bytes) -> Any:
@@ -50,7 +48,7 @@ def operators(model: Any) -> Iterator[tuple[Any, Any, str]]:
 
 def builtin_name(code: Any) -> str:
     """Return the name of an OperatorCodeT, such as `FULLY_CONNECTED`."""
-    return _BUILTIN_NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)]
+    return str(_BUILTIN_NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)])
 
 
 def operator_code(model: Any, name: str, version: int) -> int:
@@ -81,7 +79,7 @@ class _Builder(flatbuffers.Builder):  # type: ignore[misc] # flatbuffers has no 
 
     def CreateNumpyVector(self, x: NDArray[Any]) -> int:  # noqa: N802 - flatbuffers' name
         """Write an array, or point to an equal one: the scales of a table stand once for all signatures."""
-        key = (x.dtype.str, hashlib.sha256(np.ascontiguousarray(x)).digest())
+        key = (x.dtype.str, hashlib.sha256(x.tobytes()).digest())
         if key not in self._written:
             self._written[key] = int(super().CreateNumpyVector(x))
         return self._written[key]

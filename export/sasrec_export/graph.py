@@ -1,8 +1,8 @@
 """The graph contract in ONNX: what stands around the encoder to make `recommend` and `score` of it.
 
-    history ─ keep the last max_len ─ ids outside the catalogue → 0 ─ lookup ─ encoder ─ user vector
-    recommend: user vector ─ score every row ─ padding and `exclude` → -inf ─ top-k ─ items, scores
-    score:     user vector ─ dot product with the rows of `candidates` ─ scores
+- history ─ keep the last max_len ─ ids outside the catalogue → 0 ─ lookup ─ encoder ─ user vector
+- recommend: user vector ─ score every row ─ padding and `exclude` → -inf ─ top-k ─ items, scores
+- score: user vector ─ dot product with the rows of `candidates` ─ scores
 """
 
 import numpy as np
@@ -88,16 +88,12 @@ def _valid_ids(tape: GraphTape, ids: ir.Value, config: ModelConfig) -> tuple[ir.
     return is_item, tape.op("Where", [is_item, ids, pad])
 
 
-def _exclude(
-    tape: GraphTape, scores: ir.Value, history: ir.Value, exclude: ir.Value, config: ModelConfig
-) -> ir.Value:
+def _exclude(tape: GraphTape, scores: ir.Value, history: ir.Value, exclude: ir.Value, config: ModelConfig) -> ir.Value:
     """Set the scores (B, V) of padding and of the excluded ids to -inf."""
     _, ids = _valid_ids(tape, exclude, config)  # what is no item excludes padding, which is excluded anyway
     batch = tape.op("Shape", [history], start=0, end=1)
     one = tape.constant("one", np.array([1]))
-    padding = tape.op(
-        "Expand", [tape.constant("pad_id", np.int32(PAD_ID)), tape.op("Concat", [batch, one], axis=0)]
-    )
+    padding = tape.op("Expand", [tape.constant("pad_id", np.int32(PAD_ID)), tape.op("Concat", [batch, one], axis=0)])
     columns = tape.op("Concat", [padding, ids], axis=1)  # (B, 1 + E)
     infinity = tape.constant("minus_infinity", np.float32(-np.inf))
     updates = tape.op("Expand", [infinity, tape.op("Shape", [columns])])

@@ -42,7 +42,7 @@ def save_sharing_weights(models: Mapping[str, ir.Model], folder: Path, weights_n
                     offset,
                     length,
                     tensor.dtype,
-                    shape=ir.Shape(tensor.shape),
+                    shape=ir.Shape(tensor.shape.numpy()),
                     name=value.name or "",
                     base_dir=folder,
                 )

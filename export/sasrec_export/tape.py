@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import onnx_ir as ir
-from onnx_ir import tape
 from numpy.typing import NDArray
+from onnx_ir import tape
 
 __all__ = ["GraphTape"]
 

@@ -40,7 +40,7 @@ def encoder_to_onnx(model: SASRec) -> ir.Model:
         proto, _ = tf2onnx.convert.from_function(
             tf.function(user, input_signature=signature), input_signature=signature, opset=OPSET
         )
-    converted = ir.from_proto(proto)
+    converted: ir.Model = ir.from_proto(proto)
     inputs = {value.name.partition(":")[0] for value in converted.graph.inputs if value.name}
     if inputs != set(EXPECTED_INPUTS) or len(converted.graph.outputs) != 1:
         raise ConversionError(

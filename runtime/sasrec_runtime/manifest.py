@@ -1,12 +1,25 @@
 """manifest.json as typed structs: what a bundle says of itself, and the strict way to read it."""
 
+import json
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
 from sasrec_runtime.errors import FormatVersionError, ManifestError
+from sasrec_runtime.signature import ENTRIES
 
-__all__ = ["FORMAT_VERSION", "FileEntry", "Manifest", "ModelCard", "Provenance", "Variant", "decode", "encode"]
+__all__ = [
+    "FORMAT_VERSION",
+    "FileEntry",
+    "Manifest",
+    "ModelCard",
+    "Provenance",
+    "Variant",
+    "decode",
+    "encode",
+    "json_schema",
+    "problems",
+]
 
 FORMAT_VERSION: Final = 1
 """The bundle layout this code writes, and the newest it reads."""
@@ -124,12 +137,15 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         """Return the variant of that name, or None."""
         return next((variant for variant in self.variants if variant.name == name), None)
 
-    def all_files(self) -> list[FileEntry]:
-        """Return every file the bundle must hold, manifest.json aside, without repetition."""
+    def all_entries(self) -> list[FileEntry]:
+        """Return every description of a file; a file that two variants share is described by both."""
         entries = [file for variant in self.variants for file in variant.files]
         entries += [self.vocabulary.items, *([self.vocabulary.titles] if self.vocabulary.titles else [])]
-        entries += [self.golden, *self.documents]
-        return list({entry.path: entry for entry in entries}.values())
+        return [*entries, self.golden, *self.documents]
+
+    def all_files(self) -> list[FileEntry]:
+        """Return every file the bundle must hold, manifest.json aside, without repetition."""
+        return list({entry.path: entry for entry in self.all_entries()}.values())
 
 
 class _Version(msgspec.Struct):
@@ -145,7 +161,7 @@ def decode(data: bytes) -> Manifest:
 
     Raises:
         FormatVersionError: It was written in a newer format.
-        ManifestError: It is not JSON, misses a field, or has one of another type or name.
+        ManifestError: It is not JSON, names a key twice, misses a field, or has one of another type or name.
     """
     if len(data) > MANIFEST_LIMIT_BYTES:
         raise ManifestError(
@@ -158,11 +174,72 @@ def decode(data: bytes) -> Manifest:
                 f"manifest.json: format_version is {version}, this reader knows up to {FORMAT_VERSION}. "
                 "Upgrade sasrec-edge, or export the bundle with this version."
             )
+        # msgspec keeps the last of two equal keys, other readers the first: a second look refuses both.
+        json.loads(data, object_pairs_hook=_refuse_duplicate_keys)
         return msgspec.json.decode(data, type=Manifest)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except ManifestError:
+        raise
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ManifestError(f"manifest.json: {error}. Export the bundle again.") from error
+
+
+def _refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> None:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) < len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise ManifestError(
+            f"manifest.json: the key {twice!r:.80} stands twice in one object. Export the bundle again."
+        )
 
 
 def encode(manifest: Manifest) -> bytes:
     """Return manifest.json: UTF-8, two-space indented, keys in the order of the structs."""
     return msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n"
+
+
+def problems(manifest: Manifest) -> list[str]:
+    """Return what the fields, each valid by itself, contradict in one another; empty if nothing."""
+    found = _file_problems(manifest)
+    if not manifest.variants:
+        found.append("variants is empty, expected at least one")
+    names = [variant.name for variant in manifest.variants]
+    found += [
+        f"variant {name!r:.80} stands {names.count(name)} times" for name in sorted(set(names)) if names.count(name) > 1
+    ]
+    for variant in manifest.variants:
+        found += [f"variant {variant.name!r:.80}: {problem}" for problem in _variant_problems(variant)]
+    n_items = manifest.model.n_items
+    outside = [item_id for item_id in manifest.fallback_items if item_id > n_items]
+    if outside:
+        found.append(f"fallback_items holds {outside[0]}, expected item ids in 1…{n_items}")
+    if len(set(manifest.fallback_items)) < len(manifest.fallback_items):
+        found.append("fallback_items holds an item id twice")
+    return found
+
+
+def _file_problems(manifest: Manifest) -> list[str]:
+    """Two descriptions of one path that differ: only one of them could be true."""
+    described: dict[str, FileEntry] = {}
+    for entry in manifest.all_entries():
+        if described.setdefault(entry.path, entry) != entry:
+            return [f"{entry.path!r:.80} has two sizes or digests"]
+    return []
+
+
+def _variant_problems(variant: Variant) -> list[str]:
+    found = []
+    if set(variant.entries) != set(ENTRIES):
+        found.append(f"entries is {sorted(variant.entries)!r:.80}, expected {', '.join(ENTRIES)}")
+    paths = {file.path for file in variant.files}
+    found += [f"entry {path!r:.80} is not among its files" for path in variant.entries.values() if path not in paths]
+    if variant.runtime == "tflite":
+        if not variant.fixed_k:
+            found.append("fixed_k is 0, expected the number of items its graph returns")
+        if variant.fixed_batch > 1:
+            found.append(f"fixed_batch is {variant.fixed_batch}, expected 0 or 1")
+    return found
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of manifest.json, for readers in other languages."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(Manifest)}

@@ -1,0 +1,137 @@
+"""Does an exported variant answer as the trained Keras model does? Asked of the files themselves, through the runtime.
+
+Quantization has a cost, which the report measures; parity is about the graph. So a variant is compared with the Keras
+model *on the table that the variant holds*: what then differs is float rounding and, where a recipe scores in
+integers, the rounding of the user vector, whose largest effect is known.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sasrec_export.errors import ParityError
+from sasrec_export.recipe import Recipe
+from sasrec_runtime import history as history_module
+from sasrec_runtime.session import Session
+from sasrec_runtime.signature import PAD_ID
+from sasrec_train.interactions import Histories
+from sasrec_train.model import SASRec
+
+__all__ = ["FLOAT_TOLERANCE", "Reference", "check", "reference"]
+
+FLOAT_TOLERANCE = 1e-5
+"""Float rounding allowed, as a share of a row's largest score (at least of 1)."""
+
+MAX_SCORES = 1 << 25  # Reference scores held at once: 128 MiB.
+MAX_HISTORIES = 256
+CANDIDATES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the Keras model says about some histories."""
+
+    history: NDArray[np.int32]
+    """(R, T), left-padded, as long as the longest history: the variants must cut it themselves."""
+    exclude: NDArray[np.int32]
+    """(R, T), the same ids."""
+    candidates: NDArray[np.int32]
+    """(R, C), item ids."""
+    scores: NDArray[np.float32]
+    """(R, V), of every id."""
+    float_atol: NDArray[np.float32]
+    """(R,), largest difference that float rounding explains."""
+    scoring_atol: NDArray[np.float32]
+    """(R,), largest difference of the recipe's scoring, float rounding included."""
+
+
+def reference(
+    model: SASRec, table: NDArray[np.float32], recipe: Recipe, histories: Histories, *, seed: int = 0
+) -> Reference:
+    """Return the Keras model's answers on `table` for a sample of `histories`.
+
+    Args:
+        model: The trained model; its own table is put back afterwards.
+        table: float32 (V, D), the table as the variant holds it.
+        recipe: The variant's.
+        histories: Real ones.
+        seed: Of the sample.
+    """
+    rng = np.random.default_rng(seed)
+    rows = min(len(histories), MAX_HISTORIES, max(1, MAX_SCORES // len(table)))
+    sample = histories.take(np.sort(rng.choice(len(histories), rows, replace=False)))
+    history = history_module.encode_batch([row.tolist() for row in sample], max_len=int(sample.lengths.max()))
+    with _table(model, table):
+        user = np.asarray(model.encoder()(history))
+    scores = user @ table.T
+    float_atol = FLOAT_TOLERANCE * np.maximum(1.0, np.abs(scores).max(axis=1))
+    # Each of D products is off by at most half a step of the user vector times the weight it meets.
+    step = np.abs(user).max(axis=1) / recipe.activation_levels if recipe.activation_levels else 0.0
+    rounding = 0.5 * step * np.abs(table).sum(axis=1).max()
+    return Reference(
+        history=history,
+        exclude=history,
+        candidates=rng.integers(1, len(table), (rows, CANDIDATES), dtype=np.int32),
+        scores=scores,
+        float_atol=float_atol.astype(np.float32),
+        scoring_atol=(float_atol + rounding).astype(np.float32),
+    )
+
+
+def check(name: str, session: Session, expected: Reference, *, k: int) -> dict[str, float]:
+    """Compare a loaded variant with the reference and return the largest difference of each output.
+
+    Returns:
+        `recommend.scores` and `score.scores`: largest difference of a score. `recommend.items`: by how much the best
+        item that was passed over beats the last one returned; 0 where the top k are the true ones.
+
+    Raises:
+        ParityError: An output differs by more than its tolerance; the message lists all that do.
+    """
+    items, scores = session.recommend(expected.history, expected.exclude, k)
+    candidate_scores = session.score(expected.history, expected.candidates)
+    given = items != PAD_ID
+    true_scores = np.take_along_axis(expected.scores, items, axis=1)
+    wrong = np.where(given, np.abs(true_scores - scores), 0.0).max(axis=1)
+    true_candidates = np.take_along_axis(expected.scores, expected.candidates, axis=1)
+    measured = {
+        "recommend.items": (_passed_over(expected, items, true_scores), 2 * expected.scoring_atol),
+        "recommend.scores": (wrong, expected.scoring_atol),
+        "score.scores": (np.abs(true_candidates - candidate_scores).max(axis=1), expected.float_atol),
+    }
+    failures = []
+    for output, (difference, atol) in measured.items():
+        row = int(np.argmax(difference - atol))
+        if not difference[row] <= atol[row]:  # NaN fails
+            failures.append(f"{output} differs from Keras by {difference[row]:.3g}, expected at most {atol[row]:.3g}")
+    forbidden = (items[:, :, None] == expected.exclude[:, None, :]) & given[:, :, None]
+    if forbidden.any():
+        failures.append(f"recommend.items holds the excluded item {items[forbidden.any(axis=2)][0]}")
+    if failures:
+        raise ParityError(f"{name}: {'; '.join(failures)}. No bundle was written; report this with your versions.")
+    return {output: float(difference.max()) for output, (difference, _) in measured.items()}
+
+
+def _passed_over(expected: Reference, items: NDArray[np.int32], true_scores: NDArray[np.float32]) -> Any:
+    """(R,): true score of the best allowed item that was not returned, minus that of the worst returned; ≥ 0."""
+    left = expected.scores.copy()
+    for ids in (expected.exclude, items):
+        np.put_along_axis(left, ids, -np.inf, axis=1)
+    left[:, PAD_ID] = -np.inf
+    worst = np.where(items == PAD_ID, -np.inf, true_scores).min(axis=1)
+    best = left.max(axis=1)
+    return np.where(np.isneginf(best), 0.0, np.maximum(best - worst, 0.0))
+
+
+@contextmanager
+def _table(model: SASRec, table: NDArray[np.float32]) -> Iterator[None]:
+    own = np.asarray(model.item_embedding.embeddings)
+    model.item_embedding.embeddings.assign(table)
+    try:
+        yield
+    finally:
+        model.item_embedding.embeddings.assign(own)

@@ -1,0 +1,228 @@
+"""From a trained RUN to a bundle: write every variant, prove it equal, record goldens, measure, describe."""
+
+import hashlib
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from sasrec_export import card, goldens, parity
+from sasrec_export.errors import ExportError, ParityError
+from sasrec_export.recipe import VariantPlan
+from sasrec_export.report import measure, render
+from sasrec_export.variants import Writer
+from sasrec_runtime import golden as golden_module
+from sasrec_runtime import manifest as manifest_module
+from sasrec_runtime import session as session_module
+from sasrec_runtime.bundle import MANIFEST_NAME, Bundle
+from sasrec_runtime.golden import Golden
+from sasrec_runtime.manifest import FileEntry, Manifest, ModelCard, Provenance, Variant, Vocabulary
+from sasrec_runtime.recommender import Recommender
+from sasrec_train import staging
+from sasrec_train.run import Run
+from sasrec_train.split import Split, leave_one_out
+
+__all__ = ["FALLBACK_ITEMS", "write_bundle"]
+
+FALLBACK_ITEMS = 100
+VERSIONED = (
+    "sasrec-edge", "tensorflow", "keras", "tf2onnx", "onnx", "onnx-ir", "onnxruntime", "ai-edge-litert", "numpy",
+)  # fmt: skip
+SIGNATURE = {
+    "recommend": {
+        "inputs": {"history": "int32 (B, T)", "exclude": "int32 (B, E)", "k": "int64 (1)"},
+        "outputs": {"items": "int32 (B, k)", "scores": "float32 (B, k)"},
+    },
+    "score": {
+        "inputs": {"history": "int32 (B, T)", "candidates": "int32 (B, C)"},
+        "outputs": {"scores": "float32 (B, C)"},
+    },
+}
+
+Say = Callable[[str], None]
+
+
+def write_bundle(
+    run: Run,
+    out: Path,
+    *,
+    plans: list[VariantPlan],
+    top_k: int = 100,
+    single_file: bool = False,
+    keep_seen: bool = False,
+    force: bool = False,
+    say: Say = lambda _: None,
+) -> tuple[Bundle, dict[str, Any]]:
+    """Write the bundle of a run and return it with its report.
+
+    The folder appears when it is whole and verified; whatever fails before leaves `out` as it was.
+
+    Args:
+        run: The trained run.
+        out: The folder to write.
+        plans: The variants, the default one first.
+        top_k: Items that a TFLite variant returns; at most n_items.
+        single_file: Keep the weights inside each .onnx file.
+        keep_seen: Measure quality with items of the user's own history too.
+        force: Replace an existing bundle.
+        say: Told what is being done.
+
+    Raises:
+        ExportError: A variant cannot be converted, or does not answer as the trained model (ParityError).
+        RunError: The run is damaged, or `out` is in the way.
+    """
+    if top_k < 1:
+        raise ExportError(f"top-k is {top_k}, expected at least 1.")
+    with staging.staged(out, force=force, marker=MANIFEST_NAME) as folder:
+        say("loading the trained model")
+        split = leave_one_out(run.interactions)
+        writer = Writer(run.model(), top_k=min(top_k, run.interactions.n_items), single_file=single_file)
+        manifest = _describe(run, split, folder)
+        for plan in plans:
+            say(f"{plan.name}: converting")
+            variant = _write_variant(writer, plan, folder)
+            variant = _prove(writer, plan, Bundle(folder, _with(manifest, variants=[variant])), split, say)
+            manifest = _with(manifest, variants=[*manifest.variants, variant])
+        say("recording goldens")
+        golden = goldens.record(Bundle(folder, manifest), split.test)
+        (folder / "golden.json").write_bytes(golden_module.encode(golden))
+        manifest = _save(folder, _with(manifest, golden=_entry(folder, folder / "golden.json")))
+        report = measure.measure(
+            Bundle.open(folder), split.test, data=run.interactions.name, keep_seen=keep_seen, say=say
+        )
+        _save(folder, _document(folder, manifest, golden, report))
+        say("verifying the bundle")
+        _verify(folder, golden)
+    return Bundle.open(out), report
+
+
+def _describe(run: Run, split: Split, folder: Path) -> Manifest:
+    """Write the vocabulary and return the manifest as far as it is known before any variant."""
+    interactions = run.interactions
+    c = run.model_config
+    items = _write_lines(folder / "items.txt", interactions.item_keys)
+    titles = _write_lines(folder / "titles.txt", interactions.titles) if interactions.titles else None
+    counts = np.bincount(split.train.item_ids, minlength=interactions.n_items + 1)[1:]
+    popular = np.argsort(-counts, kind="stable")[:FALLBACK_ITEMS] + 1
+    return Manifest(
+        format_version=manifest_module.FORMAT_VERSION,
+        model=ModelCard(
+            n_items=c.n_items,
+            max_len=c.max_len,
+            hidden_dim=c.hidden_dim,
+            num_blocks=c.num_blocks,
+            num_heads=c.num_heads,
+            hyper_parameters={
+                "preset": run.config.preset,
+                "model": msgspec.to_builtins(c),
+                "train": msgspec.to_builtins(run.train_config),
+            },
+        ),
+        signature=SIGNATURE,
+        variants=[],
+        vocabulary=Vocabulary(
+            items=_entry(folder, items), titles=_entry(folder, titles) if titles is not None else None
+        ),
+        fallback_items=popular.tolist(),
+        golden=FileEntry(path="golden.json", bytes=0, sha256="0" * 64),
+        documents=[],
+        provenance=Provenance(
+            data=interactions.name,
+            data_sha256=run.data_sha256,
+            seed=run.seed,
+            versions={name: metadata.version(name) for name in VERSIONED},
+        ),
+    )
+
+
+def _write_variant(writer: Writer, plan: VariantPlan, folder: Path) -> Variant:
+    place = folder / plan.runtime / plan.recipe.name
+    place.mkdir(parents=True)
+    written = writer.write(plan, place)
+    fixed: dict[str, Any] = {}
+    if plan.runtime == "tflite":
+        fixed = {"fixed_k": writer.top_k, "fixed_history": writer.model.config.max_len, "fixed_batch": 1}
+    return Variant(
+        name=plan.name,
+        runtime=plan.runtime,
+        recipe=plan.recipe.name,
+        entries={entry: path.relative_to(folder).as_posix() for entry, path in written.entries.items()},
+        files=[_entry(folder, path) for path in written.files],
+        min_runtime_version=plan.recipe.min_runtime_versions[plan.runtime],
+        atol=0.0,
+        **fixed,
+    )
+
+
+def _prove(writer: Writer, plan: VariantPlan, bundle: Bundle, split: Split, say: Say) -> Variant:
+    """Check the parity of the one variant in `bundle` with Keras; return it with what was measured."""
+    variant = bundle.manifest.variants[0]
+    expected = parity.reference(writer.model, writer.held_table(plan), plan.recipe, split.test.histories)
+    session = session_module.open_session(bundle, variant)
+    k = min(writer.top_k, bundle.manifest.model.n_items)
+    differences = parity.check(variant.name, session, expected, k=k)
+    say(
+        f"{variant.name}: parity with Keras on {len(expected.history)} histories, "
+        + ", ".join(f"{output} {difference:.2g}" for output, difference in differences.items())
+    )
+    # Another processor may round where this one did not, but never by more than the recipe allows.
+    atol = float(expected.scoring_atol.max() + 9 * expected.float_atol.max())
+    return msgspec.structs.replace(variant, parity=differences, atol=atol)
+
+
+def _document(folder: Path, manifest: Manifest, golden: Golden, report: dict[str, Any]) -> Manifest:
+    """Write the documents and return the whole manifest."""
+    measured = {row["name"]: row for row in report["variants"]}
+    variants = [
+        msgspec.structs.replace(
+            variant,
+            quality={
+                name: measured[variant.name][name]
+                for name in ("hr@10", "ndcg@10", "overlap@10")
+                if name in measured[variant.name]
+            },
+        )
+        for variant in manifest.variants
+    ]
+    manifest = _with(manifest, variants=variants)
+    texts = {
+        "README.md": card.write(manifest, golden, report),
+        "report.json": msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n",
+        "report.html": render.html(report),
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return _with(manifest, documents=[_entry(folder, folder / name) for name in texts])
+
+
+def _verify(folder: Path, golden: Golden) -> None:
+    """Read the bundle as a user would, before anybody can."""
+    bundle = Bundle.open(folder)
+    bundle.verify_digests()
+    for variant in bundle.manifest.variants:
+        failures = golden_module.check(golden, Recommender.load(bundle, variant=variant.name))
+        if failures:
+            raise ParityError(f"{variant.name}: {'; '.join(failures)}. No bundle was written.")
+
+
+def _with(manifest: Manifest, **fields: Any) -> Manifest:
+    return msgspec.structs.replace(manifest, **fields)
+
+
+def _save(folder: Path, manifest: Manifest) -> Manifest:
+    (folder / MANIFEST_NAME).write_bytes(manifest_module.encode(manifest))
+    return manifest
+
+
+def _entry(folder: Path, path: Path) -> FileEntry:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return FileEntry(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=digest)
+
+
+def _write_lines(path: Path, lines: list[str]) -> Path:
+    path.write_bytes("".join(f"{line}\n" for line in lines).encode())
+    return path

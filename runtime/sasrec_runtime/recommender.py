@@ -1,0 +1,249 @@
+"""The public way to use a bundle: item keys in, item keys with scores and titles out."""
+
+import operator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal, get_args, overload
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from sasrec_runtime import history as history_module
+from sasrec_runtime import session as session_module
+from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.errors import HistoryError, MissingRuntimeError, RequestError
+from sasrec_runtime.manifest import Variant
+from sasrec_runtime.session import Session
+from sasrec_runtime.signature import PAD_ID
+from sasrec_runtime.vocab import Unknown
+
+__all__ = ["Item", "Recommendations", "Recommender"]
+
+MAX_ROWS: Final = 64
+"""Histories in one call of a session at most."""
+
+MAX_SCORES: Final = 1 << 24
+"""Scores in one call at most, for a graph holds one float per history and item: 64 MiB."""
+
+
+class Item(msgspec.Struct, frozen=True, gc=False):
+    """One recommended item."""
+
+    key: str
+    """The caller's key."""
+    score: float | None
+    """Higher is better; no probability. None where popularity, not the model, chose the item."""
+    title: str | None
+    """Name of the item, where the data has one."""
+
+
+class Recommendations(Sequence[Item]):
+    """Items, best first. Shorter than k where the catalogue minus the excluded items is."""
+
+    __slots__ = ("_items", "is_fallback")
+
+    def __init__(self, items: list[Item], *, is_fallback: bool = False) -> None:
+        self._items = items
+        self.is_fallback = is_fallback
+        """True: the history was empty, and these are the most popular items of the training data."""
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | list[Item]:
+        return self._items[index]
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Recommendations):
+            return self._items == other._items and self.is_fallback == other.is_fallback
+        return NotImplemented
+
+    __hash__ = None  # type: ignore[assignment]  # equal by content, as a list
+
+    def __repr__(self) -> str:
+        return f"Recommendations({self._items!r}, is_fallback={self.is_fallback})"
+
+
+class Recommender:
+    """A loaded variant of a bundle. Safe to call from several threads.
+
+    Laws: `recommend` never returns an excluded item or one item twice; ``recommend(keys, j)`` is the start of
+    ``recommend(keys, k)`` for j < k; `recommend_batch` answers as `recommend` does, row by row.
+
+    Example:
+        ``Recommender.load("bundle").recommend(["50", "181", "172"], k=10)``
+    """
+
+    def __init__(self, bundle: Bundle, variant: Variant, session: Session, *, unknown: Unknown = "error") -> None:
+        if unknown not in get_args(Unknown):
+            raise RequestError(f"unknown is {unknown!r:.80}, expected one of {', '.join(get_args(Unknown))}.")
+        self.bundle = bundle
+        self.variant = variant
+        self.session = session
+        self.vocabulary = bundle.vocabulary
+        self._unknown: Unknown = unknown
+        self._max_len = bundle.manifest.model.max_len
+        self._n_items = bundle.manifest.model.n_items
+        self._rows = max(1, min(MAX_ROWS, MAX_SCORES // self._n_items))
+
+    @classmethod
+    def load(
+        cls,
+        bundle: str | Path | Bundle,
+        *,
+        variant: str | None = None,
+        threads: int = 1,
+        unknown: Literal["error", "drop", "map"] = "error",
+    ) -> "Recommender":
+        """Return a recommender for a bundle.
+
+        Args:
+            bundle: The folder, or one already open.
+            variant: Name of the variant; None takes the first whose runtime is installed.
+            threads: Threads one call computes on.
+            unknown: For a history key outside the vocabulary: "error" raises, "drop" leaves it out, "map" keeps its
+                place as padding.
+
+        Raises:
+            BundleError: The bundle is missing, incomplete or not valid.
+            MissingRuntimeError: No runtime for it is installed, or only too old ones.
+            VariantError: It has no variant of that name.
+        """
+        opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
+        candidates = opened.manifest.variants if variant is None else [opened.variant(variant)]
+        failures: list[MissingRuntimeError] = []
+        for candidate in candidates:
+            try:
+                session = session_module.open_session(opened, candidate, threads=threads)
+            except MissingRuntimeError as error:
+                failures.append(error)
+            else:
+                return cls(opened, candidate, session, unknown=unknown)
+        if len(failures) == 1:
+            raise failures[0]
+        raise MissingRuntimeError(f"No variant of {opened.path} can run. {' '.join(map(str, failures))}")
+
+    def recommend(
+        self, keys: Sequence[str], k: int = 10, *, exclude: Sequence[str] = (), exclude_seen: bool = True
+    ) -> Recommendations:
+        """Return the items most likely to come next.
+
+        Args:
+            keys: The user's history as item keys, oldest first. Empty: the most popular items, marked as fallback.
+            k: Number of items, in 1…n_items.
+            exclude: Keys not to return; those outside the vocabulary never are, and are ignored.
+            exclude_seen: Leave out every item of the history, however old.
+
+        Raises:
+            HistoryError: `keys` or `exclude` is no sequence of text.
+            RequestError: k is out of range.
+            UnknownItemError: A key of the history is unknown, and the recommender was loaded with unknown="error".
+        """
+        k = self._checked_k(k)
+        ids = self.vocabulary.id_list(keys, self._unknown, place="history")
+        excluded = self.vocabulary.id_list(exclude, "drop", place="exclude")
+        if exclude_seen:
+            excluded = excluded + ids
+        newest = ids[-self._max_len :]
+        if not any(newest):
+            return self._fallback(k, excluded)
+        items, scores = self.session.recommend(np.array([newest], np.int32), np.array([excluded], np.int32), k)
+        return self._answer(items[0].tolist(), scores[0].tolist())
+
+    def recommend_batch(
+        self, histories: Sequence[Sequence[str]], k: int = 10, *, exclude_seen: bool = True
+    ) -> list[Recommendations]:
+        """Return what `recommend` returns, for each of several histories.
+
+        Histories run in groups of similar length, each small enough for a device's memory.
+
+        Raises:
+            As `recommend`; messages name the history, as in `histories[3][0]`.
+        """
+        k = self._checked_k(k)
+        if isinstance(histories, str | bytes):
+            raise HistoryError(f"histories is the single text {histories!r:.80}, expected a sequence of histories.")
+        id_lists = [
+            self.vocabulary.id_list(keys, self._unknown, place=f"histories[{row}]")
+            for row, keys in enumerate(histories)
+        ]
+        answers: dict[int, Recommendations] = {}
+        rows = []
+        for row, ids in enumerate(id_lists):
+            if any(ids[-self._max_len :]):
+                rows.append(row)
+            else:
+                answers[row] = self._fallback(k, ids if exclude_seen else [])
+        rows.sort(key=lambda row: len(id_lists[row]))
+        for start in range(0, len(rows), self._rows):
+            group = rows[start : start + self._rows]
+            answers.update(zip(group, self._run([id_lists[row] for row in group], k, exclude_seen), strict=True))
+        return [answers[row] for row in range(len(id_lists))]
+
+    def score(self, keys: Sequence[str], candidates: Sequence[str]) -> NDArray[np.float32]:
+        """Return how likely each candidate comes next, as `recommend` scores it.
+
+        Args:
+            keys: The user's history as item keys, oldest first; at least one known.
+            candidates: Item keys to score, all known; seen ones are scored like any other.
+
+        Returns:
+            (len(candidates),), in their order.
+
+        Raises:
+            HistoryError: The history is empty.
+            RequestError: There are no candidates.
+            UnknownItemError: A candidate is unknown, whatever `unknown` the recommender was loaded with.
+        """
+        newest = self.vocabulary.id_list(keys, self._unknown, place="history")[-self._max_len :]
+        candidate_ids = self.vocabulary.id_list(candidates, place="candidates")
+        if not candidate_ids:
+            raise RequestError("candidates is empty, expected at least one item key.")
+        if not any(newest):
+            raise HistoryError(
+                "history is empty, or none of its newest items is known; expected at least one known item. "
+                "Rank newcomers by recommend([]), the most popular items."
+            )
+        scores = self.session.score(np.array([newest], np.int32), np.array([candidate_ids], np.int32))
+        return scores.reshape(-1)
+
+    def __repr__(self) -> str:
+        return f"Recommender({str(self.bundle.path)!r}, variant={self.variant.name!r}, n_items={self._n_items})"
+
+    def _checked_k(self, k: int) -> int:
+        try:
+            k = operator.index(k)
+        except TypeError as error:
+            raise RequestError(f"k is {k!r:.80}, expected a whole number in 1…{self._n_items}.") from error
+        session_module.check_k(k, self.variant, self._n_items)
+        return k
+
+    def _run(self, id_lists: list[list[int]], k: int, exclude_seen: bool) -> Iterator[Recommendations]:
+        history = history_module.encode_batch(id_lists, max_len=self._max_len)
+        width = max(map(len, id_lists)) if exclude_seen else 0
+        exclude = (
+            history_module.encode_batch(id_lists, max_len=width) if width else np.empty((len(history), 0), np.int32)
+        )
+        items, scores = self.session.recommend(history, exclude, k)
+        return map(self._answer, items.tolist(), scores.tolist())
+
+    def _answer(self, item_ids: list[int], scores: list[float]) -> Recommendations:
+        keys: list[Any] = self.vocabulary.keys
+        titles = self.vocabulary.titles
+        return Recommendations(
+            [Item(keys[i], score, titles[i]) for i, score in zip(item_ids, scores, strict=True) if i != PAD_ID]
+        )
+
+    def _fallback(self, k: int, excluded: list[int]) -> Recommendations:
+        left_out = set(excluded)
+        popular = [item_id for item_id in self.bundle.manifest.fallback_items if item_id not in left_out][:k]
+        keys: list[Any] = self.vocabulary.keys
+        return Recommendations([Item(keys[i], None, self.vocabulary.titles[i]) for i in popular], is_fallback=True)

@@ -1,0 +1,276 @@
+"""Recommender: keys in, items out, and every rule for odd requests."""
+
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import sasrec_runtime
+from runtime import tiny
+from sasrec_runtime import recommender as recommender_module
+from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.errors import HistoryError, MissingRuntimeError, RequestError, UnknownItemError, VariantError
+from sasrec_runtime.recommender import Item, Recommendations, Recommender
+
+histories = st.lists(st.sampled_from(tiny.KEYS), max_size=9)
+
+
+def keys(recommendations: Recommendations) -> list[str]:
+    return [item.key for item in recommendations]
+
+
+@pytest.fixture
+def dropping(bundle: Bundle) -> Recommender:
+    return Recommender.load(bundle, unknown="drop")
+
+
+@pytest.fixture
+def mapping(bundle: Bundle) -> Recommender:
+    return Recommender.load(bundle, unknown="map")
+
+
+def test_recommend_gives_keys_scores_and_titles_best_first(recommender: Recommender) -> None:
+    answer = recommender.recommend(["apple", "bread"], 4)
+    assert list(answer) == [
+        Item("cheese", 2.0, "Old cheese"),
+        Item("dates", 2.0, "Dates"),
+        Item("eggs", 2.0, "Ten eggs"),
+        Item("figs", 0.0, "Figs"),
+    ]
+    assert not answer.is_fallback
+
+
+def test_the_item_without_a_title_has_none(recommender: Recommender) -> None:
+    assert recommender.recommend(["apple", "bread"], 5)[4] == Item("grapes", 0.0, None)
+
+
+def test_seen_items_are_left_out_however_old(recommender: Recommender) -> None:
+    assert "eggs" not in keys(recommender.recommend(["eggs", "dates", "dates", "apple", "figs"], 5))
+
+
+def test_seen_items_stay_on_request(recommender: Recommender) -> None:
+    assert keys(recommender.recommend(["dates", "dates", "apple"], 3, exclude_seen=False)) == [
+        "dates",
+        "apple",
+        "cheese",
+    ]
+
+
+def test_excluded_items_are_left_out(recommender: Recommender) -> None:
+    assert keys(recommender.recommend(["apple", "bread"], 2, exclude=["cheese", "eggs"])) == ["dates", "figs"]
+
+
+def test_unknown_excluded_items_are_ignored(recommender: Recommender) -> None:
+    assert keys(recommender.recommend(["apple", "bread"], 1, exclude=["?"])) == ["cheese"]
+
+
+def test_the_list_is_shorter_where_fewer_items_remain(recommender: Recommender) -> None:
+    assert keys(recommender.recommend(["apple"], 5, exclude=tiny.KEYS[1:5])) == ["grapes", "figs"]
+
+
+def test_nothing_remains_where_all_is_excluded(recommender: Recommender) -> None:
+    assert list(recommender.recommend(["apple"], 5, exclude=tiny.KEYS)) == []
+
+
+def test_an_empty_history_gives_the_most_popular_items_and_says_so(recommender: Recommender) -> None:
+    answer = recommender.recommend([], 3, exclude=["apple"])
+    assert list(answer) == [
+        Item("cheese", None, "Old cheese"),
+        Item("bread", None, "Rye bread"),
+        Item("eggs", None, "Ten eggs"),
+    ]
+    assert answer.is_fallback
+
+
+def test_a_history_of_unknown_items_is_empty(dropping: Recommender, mapping: Recommender) -> None:
+    assert dropping.recommend(["?", "!"], 2).is_fallback
+    assert mapping.recommend(["?", "!"], 2).is_fallback
+
+
+def test_dropped_keys_make_room_and_mapped_keys_keep_their_place(dropping: Recommender, mapping: Recommender) -> None:
+    history = ["dates", "?", "?", "?", "apple"]
+    assert dropping.recommend(history, 1, exclude_seen=False)[0].score == 6.0  # dates is the second newest
+    assert mapping.recommend(history, 1, exclude_seen=False)[0].score == 2.0  # dates is the fifth newest: cut off
+
+
+def test_a_history_whose_newest_places_are_all_padding_is_empty_but_seen(mapping: Recommender) -> None:
+    answer = mapping.recommend(["cheese", "?", "?", "?", "?"], 3)
+    assert answer.is_fallback
+    assert keys(answer) == ["apple", "bread", "eggs"]
+
+
+@pytest.mark.parametrize("call", ["recommend", "recommend_batch", "score"])
+def test_an_unknown_key_is_an_error_by_default(bundle: Bundle, call: str) -> None:
+    recommender = Recommender.load(bundle)
+    calls = {
+        "recommend": lambda: recommender.recommend(["apple", "aple"], 1),
+        "recommend_batch": lambda: recommender.recommend_batch([[], ["apple", "aple"]], 1),
+        "score": lambda: recommender.score(["apple", "aple"], ["figs"]),
+    }
+    with pytest.raises(UnknownItemError, match=r"^histor(y|ies\[1\])\[1\] is 'aple'.* Closest: 'apple'"):
+        calls[call]()
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        pytest.param(lambda r: r.recommend("apple", 1), "history is the single text 'apple'", id="history"),
+        pytest.param(lambda r: r.recommend(["apple"], 1, exclude="figs"), "exclude is the single text", id="exclude"),
+        pytest.param(lambda r: r.recommend_batch("apple", 1), "histories is the single text", id="histories"),
+        pytest.param(lambda r: r.recommend_batch(["apple"], 1), r"histories\[0\] is the single text", id="batch row"),
+        pytest.param(lambda r: r.score("apple", ["figs"]), "history is the single text", id="score history"),
+        pytest.param(lambda r: r.score(["apple"], "figs"), "candidates is the single text", id="candidates"),
+        pytest.param(lambda r: r.recommend([50], 1), r"history\[0\] is 50 \(int\), expected text", id="int"),
+        pytest.param(lambda r: r.recommend(["figs"], 1, exclude=[50]), r"exclude\[0\] is 50 \(int\)", id="exclude int"),
+        pytest.param(lambda r: r.score(["figs"], [50]), r"candidates\[0\] is 50 \(int\)", id="candidate int"),
+    ],
+)
+def test_what_is_no_sequence_of_text_is_refused(
+    dropping: Recommender, call: Callable[[Recommender], object], message: str
+) -> None:
+    with pytest.raises(HistoryError, match=message):
+        call(dropping)
+
+
+@pytest.mark.parametrize("history", [["apple"], []], ids=["history", "fallback"])
+@pytest.mark.parametrize(
+    ("k", "message"),
+    [
+        (0, r"k is 0, expected 1…7\."),
+        (-1, r"k is -1, expected 1…7\."),
+        (8, r"k is 8, expected 1…7\. The catalogue has 7 items"),
+        (2.5, r"k is 2\.5, expected a whole number"),
+        ("3", r"k is '3', expected a whole number"),
+    ],
+)
+def test_k_out_of_range_is_refused(bundle: Bundle, history: list[str], k: object, message: str) -> None:
+    recommender = Recommender.load(bundle)
+    with pytest.raises(RequestError, match=message):
+        recommender.recommend(history, k)
+    with pytest.raises(RequestError, match=message):
+        recommender.recommend_batch([history], k)
+
+
+def test_exclude_may_be_any_iterable(bundle: Bundle) -> None:
+    recommender = Recommender.load(bundle)
+    for exclude in (np.array(["cheese", "eggs"]), {"cheese", "eggs"}, iter(["cheese", "eggs"])):
+        assert keys(recommender.recommend(["apple", "bread"], 1, exclude=exclude)) == ["dates"]
+
+
+def test_k_may_be_any_whole_number_type(bundle: Bundle) -> None:
+    assert len(Recommender.load(bundle).recommend(["apple"], np.int64(3))) == 3
+
+
+def test_score_gives_one_score_per_candidate_in_their_order(recommender: Recommender) -> None:
+    scores = recommender.score(["apple", "bread"], ["grapes", "apple", "dates"])
+    assert scores.tolist() == [0.0, 1.0, 2.0]
+    assert (scores.dtype, scores.shape) == (np.float32, (3,))
+
+
+def test_score_and_recommend_agree(recommender: Recommender) -> None:
+    answer = recommender.recommend(["dates", "figs"], 5)
+    assert recommender.score(["dates", "figs"], keys(answer)).tolist() == [item.score for item in answer]
+
+
+def test_score_refuses_an_unknown_candidate_always(dropping: Recommender) -> None:
+    with pytest.raises(UnknownItemError, match=r"candidates\[1\] is '\?'"):
+        dropping.score(["apple"], ["figs", "?"])
+
+
+def test_score_refuses_an_empty_history_with_a_remedy(dropping: Recommender) -> None:
+    with pytest.raises(HistoryError, match=r"history is empty, .* Rank newcomers by recommend\(\[\]\)"):
+        dropping.score(["?"], ["figs"])
+
+
+def test_score_refuses_no_candidates(dropping: Recommender) -> None:
+    with pytest.raises(RequestError, match="candidates is empty, expected at least one"):
+        dropping.score(["apple"], [])
+
+
+@given(batch=st.lists(histories, max_size=6), k=st.integers(1, 5), exclude_seen=st.booleans())
+def test_a_batch_answers_as_single_calls_do(
+    recommender: Recommender, batch: list[list[str]], k: int, exclude_seen: bool
+) -> None:
+    singles = [recommender.recommend(history, k, exclude_seen=exclude_seen) for history in batch]
+    assert recommender.recommend_batch(batch, k, exclude_seen=exclude_seen) == singles
+
+
+def test_a_large_batch_runs_in_bounded_groups(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recommender_module, "MAX_SCORES", 3 * tiny.N_ITEMS)
+    recommender = Recommender.load(bundle)
+    rows: list[int] = []
+    run = recommender.session.recommend
+    monkeypatch.setattr(recommender.session, "recommend", lambda h, e, k: (rows.append(len(h)), run(h, e, k))[1])
+    batch = [["apple"], ["bread", "figs"], [], ["figs"] * 3, ["dates"], ["eggs"] * 9, ["grapes"], ["apple"]]
+    answers = recommender.recommend_batch(batch, 2)
+    assert rows == [3, 3, 1]
+    assert answers == [recommender.recommend(history, 2) for history in batch]
+
+
+def test_an_empty_batch_has_no_answers(recommender: Recommender) -> None:
+    assert recommender.recommend_batch([], 3) == []
+
+
+@given(history=histories, k=st.integers(1, 5))
+def test_recommend_never_repeats_or_returns_a_seen_item(recommender: Recommender, history: list[str], k: int) -> None:
+    answer = keys(recommender.recommend(history, k))
+    assert len(set(answer)) == len(answer)
+    if history:
+        assert not set(answer) & set(history)
+
+
+@given(history=histories)
+def test_fewer_items_are_the_start_of_more(recommender: Recommender, history: list[str]) -> None:
+    assert keys(recommender.recommend(history, 2)) == keys(recommender.recommend(history, 5))[:2]
+
+
+def test_recommender_is_safe_from_several_threads(recommender: Recommender) -> None:
+    expected = {key: recommender.recommend([key], 3) for key in tiny.KEYS}
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda key: (key, recommender.recommend([key], 3)), tiny.KEYS * 30))
+    assert all(answer == expected[key] for key, answer in answers)
+
+
+def test_load_takes_a_path_as_text_and_the_first_variant(shared_bundle: Path) -> None:
+    recommender = sasrec_runtime.Recommender.load(str(shared_bundle))
+    assert recommender.variant.name == "onnx-fp32"
+    assert repr(recommender) == f"Recommender({str(shared_bundle)!r}, variant='onnx-fp32', n_items=7)"
+
+
+def test_load_skips_variants_whose_runtime_is_missing(rewrite: Callable[[bytes, bytes], Path]) -> None:
+    path = rewrite(b'"min_runtime_version": "1.17.0"', b'"min_runtime_version": "99.0"')
+    assert Recommender.load(path).variant.name == "onnx-inline"
+
+
+def test_load_says_why_no_variant_can_run(shared_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingRuntimeError, match=r"No variant of .* variant onnx-fp32 needs .* variant onnx-inline"):
+        Recommender.load(shared_bundle)
+
+
+def test_load_names_the_variants_there_are(shared_bundle: Path) -> None:
+    with pytest.raises(VariantError, match=r"'wi8', expected one of onnx-fp32, onnx-inline\. Did you mean"):
+        Recommender.load(shared_bundle, variant="wi8")
+
+
+def test_load_refuses_an_unknown_rule_for_unknown_keys(shared_bundle: Path) -> None:
+    with pytest.raises(RequestError, match="unknown is 'skip', expected one of error, drop, map"):
+        Recommender.load(shared_bundle, unknown="skip")
+
+
+def test_recommendations_behave_as_a_list() -> None:
+    first, second = Item("a", 1.0, None), Item("b", 0.5, "B")
+    answer = Recommendations([first, second])
+    assert (len(answer), answer[0], answer[-1], answer[:1]) == (2, first, second, [first])
+    assert first in answer
+    assert answer == Recommendations([first, second])
+    assert answer != Recommendations([first, second], is_fallback=True)
+    assert answer != [first, second]
+    assert repr(Recommendations([first])) == (
+        "Recommendations([Item(key='a', score=1.0, title=None)], is_fallback=False)"
+    )
