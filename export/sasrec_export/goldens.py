@@ -27,6 +27,7 @@ def record(bundle: Bundle, held_out: HeldOut, *, seed: int = 0) -> Golden:
     """
     rng = np.random.default_rng(seed)
     n_items, max_len = bundle.manifest.model.n_items, bundle.manifest.model.max_len
+    k = min(K, n_items, *(variant.fixed_k or n_items for variant in bundle.manifest.variants))
     lengths = held_out.histories.lengths
     rows = {
         "shortest history": int(lengths.argmin()),
@@ -44,7 +45,7 @@ def record(bundle: Bundle, held_out: HeldOut, *, seed: int = 0) -> Golden:
                 history=[bundle.vocabulary.key(item_id) for item_id in history_ids],
                 history_ids=history_ids,
                 exclude_ids=history_ids if number % 2 == 0 else [],
-                k=min(K, n_items),
+                k=k,
                 candidate_ids=[int(held_out.targets[row]), *rng.integers(1, n_items + 1, CANDIDATES).tolist()],
                 answers={},
             )

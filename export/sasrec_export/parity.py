@@ -66,7 +66,7 @@ def reference(
     sample = histories.take(np.sort(rng.choice(len(histories), rows, replace=False)))
     history = history_module.encode_batch([row.tolist() for row in sample], max_len=int(sample.lengths.max()))
     with _table(model, table):
-        user = np.asarray(model.encoder()(history))
+        user = model.encoder()(history).numpy()
     scores = user @ table.T
     float_atol = FLOAT_TOLERANCE * np.maximum(1.0, np.abs(scores).max(axis=1))
     # Each of D products is off by at most half a step of the user vector times the weight it meets.
@@ -124,12 +124,14 @@ def _passed_over(expected: Reference, items: NDArray[np.int32], true_scores: NDA
     left[:, PAD_ID] = -np.inf
     worst = np.where(items == PAD_ID, -np.inf, true_scores).min(axis=1)
     best = left.max(axis=1)
-    return np.where(np.isneginf(best), 0.0, np.maximum(best - worst, 0.0))
+    nothing_left = np.isneginf(best)
+    best[nothing_left] = worst[nothing_left] = 0.0
+    return np.maximum(best - worst, 0.0)
 
 
 @contextmanager
 def _table(model: SASRec, table: NDArray[np.float32]) -> Iterator[None]:
-    own = np.asarray(model.item_embedding.embeddings)
+    own = model.item_embedding.embeddings.numpy()
     model.item_embedding.embeddings.assign(table)
     try:
         yield

@@ -44,15 +44,20 @@ def measure(
     manifest = bundle.manifest
     n_items = manifest.model.n_items
     runnable = session_module.runnable_variants(bundle)
+    lengths = {variant.name: min(quality.LIST_LENGTH, n_items, variant.fixed_k or n_items) for variant in runnable}
     lists = {}
     for variant in runnable:
         say(f"{variant.name}: recommending to {len(held_out.targets)} users")
-        k = min(quality.LIST_LENGTH, n_items, variant.fixed_k or n_items)
         session = session_module.open_session(bundle, variant, threads=threads)
+        k = lengths[variant.name]
         lists[variant.name] = quality.recommend_all(session, held_out, k=k, keep_seen=keep_seen)
     say(f"latency: {LATENCY_CALLS} calls of each variant, taking turns")
     race = bench_module.bench(
-        bundle.path, [variant.name for variant in runnable], threads=threads, k=min(10, n_items), calls=LATENCY_CALLS
+        bundle.path,
+        [variant.name for variant in runnable],
+        threads=threads,
+        k=min(10, *lengths.values()),
+        calls=LATENCY_CALLS,
     )
     timings = {timing.variant: timing for timing in race}
     reference = reference_variant(runnable)
@@ -61,8 +66,9 @@ def measure(
         found = metrics.ranking_metrics(quality.ranks(lists[variant.name], held_out.targets))
         timing = timings[variant.name]
         row: dict[str, Any] = {"name": variant.name, "runtime": variant.runtime, "recipe": variant.recipe}
-        row |= {name: found[name] for name in REPORTED}
-        if reference is not None:
+        listed = lengths[variant.name]  # a list shorter than k says nothing about k, unless it is the whole catalogue
+        row |= {name: found[name] for name in REPORTED if int(name.partition("@")[2]) <= listed or listed == n_items}
+        if reference is not None and min(OVERLAP_K, n_items) <= listed:
             row["overlap@10"] = quality.overlap(lists[variant.name], lists[reference.name], k=OVERLAP_K)
         row |= {
             "bytes": sum(file.bytes for file in variant.files),

@@ -1,0 +1,141 @@
+"""Fixtures of the export tests: one small trained run, its bundle, and the same requests on every backend."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from numpy.typing import NDArray
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+MAX_LEN = 12
+K = 100
+
+BACKENDS = ("keras", "onnx-fp32", "onnx-wi8", "tflite-fp32", "tflite-wi8")
+
+REPEAT_ATOL = {"keras": 1e-5, "onnx-fp32": 1e-5, "onnx-wi8": 2e-2, "tflite-fp32": 1e-5, "tflite-wi8": 2e-2}
+"""How far two spellings of one request may lie apart. In wi8 a last bit of the user vector can move one of its int8
+entries by a step, and with it a score by that step times the entry of the item."""
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A backend under test."""
+
+    name: str
+    recommend: Callable[[Any, Any, int], tuple[NDArray[np.int32], NDArray[np.float32]]]
+    score: Callable[[Any, Any], NDArray[np.float32]]
+    n_items: int
+    atol: float
+    """Largest difference from Keras."""
+
+    @property
+    def repeat_atol(self) -> float:
+        return REPEAT_ATOL[self.name]
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A small network trained for two epochs on a synthetic log, with titles."""
+    import dataclasses
+
+    from sasrec_train import config, datasets
+    from sasrec_train import run as run_module
+
+    log = datasets.load("synthetic:items=140,users=150,mean_length=18,seed=3")
+    log = dataclasses.replace(log, titles=[f"Title {key}" for key in log.item_keys])
+    model, recipe = config.preset(
+        "modern",
+        n_items=log.n_items,
+        model={"max_len": MAX_LEN, "hidden_dim": 24, "ffn_dim": 24},
+        train={"epochs": 2, "learning_rate": 0.01},
+    )
+    return run_module.create(log, model, recipe, tmp_path_factory.mktemp("run") / "run")
+
+
+@pytest.fixture(scope="session")
+def exported(run: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """(bundle, report) of that run with every variant."""
+    from sasrec_export import recipe
+    from sasrec_export.write_bundle import write_bundle
+
+    return write_bundle(run, tmp_path_factory.mktemp("bundle") / "bundle", plans=recipe.plan())
+
+
+@pytest.fixture(scope="session")
+def bundle(exported: Any) -> Any:
+    return exported[0]
+
+
+@pytest.fixture(scope="session")
+def model(run: Any) -> Any:
+    return run.model()
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def scorer(request: pytest.FixtureRequest, model: Any, bundle: Any) -> Scorer:
+    """The same promises on every backend: one test body for all."""
+    from sasrec_runtime.session import open_session
+
+    n_items = model.config.n_items
+    if request.param == "keras":
+        return Scorer("keras", *keras_backend(model), n_items, 0.0)
+    pytest.importorskip("ai_edge_litert" if request.param.startswith("tflite") else "onnxruntime")
+    variant = bundle.variant(request.param)
+    session = open_session(bundle, variant)
+    return Scorer(request.param, session.recommend, session.score, n_items, variant.atol)
+
+
+def keras_backend(model: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The contract on the Keras model, by full sorts in numpy."""
+    n_items = model.config.n_items
+
+    def scores_of(history: Any) -> Any:
+        scores = np.array(model.scores(np.asarray(history)).numpy())
+        scores[:, 0] = -np.inf
+        return scores
+
+    def recommend(history: Any, exclude: Any, k: int) -> Any:
+        scores = scores_of(history)
+        for row, ids in zip(scores, exclude, strict=True):
+            row[ids[(ids >= 1) & (ids <= n_items)]] = -np.inf
+        items = np.argsort(-scores, axis=1, kind="stable")[:, :k].astype(np.int32)
+        best = np.take_along_axis(scores, items, axis=1)
+        return np.where(np.isneginf(best), 0, items), best
+
+    def score(history: Any, candidates: Any) -> Any:
+        ids = np.where((candidates >= 1) & (candidates <= n_items), candidates, 0)
+        return np.take_along_axis(scores_of(history), ids, axis=1)
+
+    return recommend, score
+
+
+@pytest.fixture
+def histories(model: Any) -> NDArray[np.int32]:
+    """(32, MAX_LEN), of every length from 1 on, left-padded."""
+    rng = np.random.default_rng(0)
+    rows = np.zeros((32, MAX_LEN), np.int32)
+    for i, row in enumerate(rows):
+        length = 1 + i % MAX_LEN
+        row[-length:] = rng.integers(1, model.config.n_items + 1, length)
+    return rows
+
+
+@pytest.fixture
+def no_exclusion() -> Callable[[int], NDArray[np.int32]]:
+    return lambda rows: np.zeros((rows, 1), np.int32)
+
+
+@pytest.fixture
+def runner() -> CliRunner:
+    return CliRunner()
+
+
+@pytest.fixture(scope="session")
+def run_folder(run: Any) -> Path:
+    return Path(run.path)

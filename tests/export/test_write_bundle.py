@@ -1,0 +1,147 @@
+"""From a run to a bundle: whole, verified, or not there at all."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from sasrec_export.cli import main
+
+pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
+
+
+def test_the_bundle_passes_its_own_check(bundle, runner) -> None:
+    result = runner.invoke(main, ["verify", str(bundle.path), "--json"])
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["passed"]
+
+
+def test_every_file_of_the_bundle_is_in_the_manifest(bundle) -> None:
+    there = {path.relative_to(bundle.path).as_posix() for path in bundle.path.rglob("*") if path.is_file()}
+    assert there == {"manifest.json", *(entry.path for entry in bundle.manifest.all_files())}
+
+
+def test_the_default_variant_is_int8(bundle) -> None:
+    assert [variant.name for variant in bundle.manifest.variants] == [
+        "onnx-wi8",
+        "onnx-fp32",
+        "tflite-wi8",
+        "tflite-fp32",
+    ]
+
+
+def test_float_variants_differ_from_keras_by_rounding_only(bundle) -> None:
+    for name in ("onnx-fp32", "tflite-fp32"):
+        parity = bundle.variant(name).parity
+        assert parity["recommend.items"] == 0
+        assert max(parity.values()) < 1e-5
+
+
+def test_titles_and_keys_come_from_the_log(bundle, run) -> None:
+    assert bundle.vocabulary.key(1) == run.interactions.item_keys[0]
+    assert bundle.vocabulary.title(1) == run.interactions.titles[0]
+
+
+def test_fallback_items_are_the_most_popular_of_the_training_data(bundle, run) -> None:
+    from sasrec_train.split import leave_one_out
+
+    counts = np.bincount(leave_one_out(run.interactions).train.item_ids, minlength=run.interactions.n_items + 1)
+    fallback = bundle.manifest.fallback_items
+    assert counts[fallback[0]] == counts[1:].max()
+    assert (np.diff(counts[fallback]) <= 0).all()
+
+
+def test_goldens_hold_a_history_longer_than_the_network_sees(bundle) -> None:
+    from sasrec_runtime import golden
+
+    lengths = [len(case.history_ids) for case in golden.read(bundle).cases]
+    assert min(lengths) < bundle.manifest.model.max_len < max(lengths)
+
+
+def test_a_swapped_item_row_ends_the_export_without_a_bundle(run, runner, tmp_path, monkeypatch) -> None:
+    from sasrec_export import table
+
+    score = table.Int8Table.__init__
+
+    def swapped(self, quantized) -> None:
+        score(self, quantized)
+        self._values[[3, 4]] = self._values[[4, 3]]
+
+    monkeypatch.setattr(table.Int8Table, "__init__", swapped)
+    result = runner.invoke(main, ["export", str(run.path), "--out", str(tmp_path / "bundle"), "--recipe", "wi8"])
+    assert result.exit_code == 1
+    assert re.search(r"onnx-wi8: .*differs from Keras by [\d.]+, expected at most", result.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_single_file_needs_no_weights_beside_it(run, runner, tmp_path) -> None:
+    out = tmp_path / "bundle"
+    options = ["--runtime", "onnx", "--recipe", "wi8", "--single-file"]
+    result = runner.invoke(main, ["export", str(run.path), "--out", str(out), *options])
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in (out / "onnx" / "wi8").iterdir()) == ["recommend.onnx", "score.onnx"]
+    assert runner.invoke(main, ["verify", str(out)]).exit_code == 0
+
+
+def test_top_k_fixes_what_tflite_returns(run, runner, tmp_path) -> None:
+    out = tmp_path / "bundle"
+    options = ["--runtime", "tflite", "--recipe", "fp32", "--top-k", "7"]
+    assert runner.invoke(main, ["export", str(run.path), "--out", str(out), *options]).exit_code == 0
+    result = runner.invoke(main, ["recommend", str(out), run.interactions.item_keys[0], "-k", "8"])
+    assert result.exit_code == 1
+    assert "fixed_k = 7" in result.stderr
+
+
+def test_an_existing_output_is_kept(run, runner, bundle) -> None:
+    before = bundle.file("manifest.json").read_bytes()
+    result = runner.invoke(main, ["export", str(run.path), "--out", str(bundle.path)])
+    assert result.exit_code == 1
+    assert "--force" in result.stderr
+    assert bundle.file("manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--recipe", "int9"], r"recipe is 'int9', expected one of wi8, fp32"),
+        (["--runtime", "coreml"], r"runtime is 'coreml', expected one of onnx, tflite"),
+    ],
+    ids=["recipe", "runtime"],
+)
+def test_an_unknown_choice_lists_those_there_are(run, runner, tmp_path, arguments, message) -> None:
+    result = runner.invoke(main, ["export", str(run.path), "--out", str(tmp_path / "bundle"), *arguments])
+    assert result.exit_code == 1
+    assert re.search(message, result.stderr)
+
+
+def test_a_missing_run_is_named(runner, tmp_path) -> None:
+    result = runner.invoke(main, ["export", str(tmp_path / "nothing"), "--out", str(tmp_path / "bundle")])
+    assert result.exit_code == 1
+    assert "nothing is no folder" in result.stderr
+
+
+def test_a_damaged_network_is_named(run_folder, runner, tmp_path) -> None:
+    broken = tmp_path / "run"
+    shutil.copytree(run_folder, broken)
+    (broken / "model.keras").write_bytes((broken / "model.keras").read_bytes()[:1000])
+    result = runner.invoke(main, ["export", str(broken), "--out", str(tmp_path / "bundle")])
+    assert result.exit_code == 1
+    assert "model.keras is damaged" in result.stderr
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_the_python_of_the_card_runs_as_it_stands(bundle) -> None:
+    card = bundle.file("README.md").read_text(encoding="utf-8")
+    snippets = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
+    assert len(snippets) == 2
+    for code in snippets:
+        done = subprocess.run([sys.executable, "-c", code], cwd=bundle.path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    last = done.stdout
+    recommended = json.loads(last.replace("'", '"'))
+    assert len(recommended) == 10
+    assert set(recommended) <= set(bundle.vocabulary.key(i) for i in range(1, bundle.manifest.model.n_items + 1))

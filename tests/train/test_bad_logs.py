@@ -1,0 +1,113 @@
+"""Logs that cannot be read: each ends in one sentence that says where, what was seen and what to do."""
+
+import polars as pl
+import pytest
+
+from sasrec_train import datasets
+from sasrec_train.errors import DataError
+
+HEADER = "user,item,time\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "match"),
+    [
+        ("log.csv", "", "log.csv is empty, expected one interaction per row"),
+        ("log.csv", HEADER, "has no rows"),
+        ("log.txt", "\n\n", "has no rows"),
+        ("log.dat", "1 2\n", r"ends in '.dat', expected .inter"),
+        ("log", "1 2\n", r"ends in '', expected .inter"),
+        ("log.csv", "u,i\n1,2\n", r"has the columns 'u', 'i'; none is known by its name. Say which with --user-column"),
+        ("log.csv", "user;item\n1;2\n", r"has the columns 'user;item'"),
+        ("log.csv", HEADER + "u,,1\n", "column 'item', row 1 is missing, expected an id in every row"),
+        ("log.csv", HEADER + "u,a,1\n  ,a,2\n", "column 'user', row 2 is '  ', expected an id in every row"),
+        ("log.csv", HEADER + "u,1,1\nu,2.5,2\n", "column 'item', row 2 is '2.5', expected whole numbers or text"),
+        ("log.csv", HEADER + 'u,"a\nb",1\n', r"column 'item', row 1 is 'a\\nb', expected ids without line breaks"),
+        ("log.csv", HEADER + "u,a,1\nu,b,soon\n", "row 2 is 'soon', expected a number or an ISO 8601 time"),
+        ("log.csv", HEADER + "u,a,1\nu,b,nan\n", "column 'time', row 2 is 'nan'"),
+        ("log.csv", HEADER + "u,a,1\nu,b,\n", "column 'time', row 2 is missing"),
+        ("log.csv", HEADER + "u,a,2024-01-01\nu,b,2024-13-01\nu,c,2024-01-03\n", "row 2 is '2024-13-01'"),
+        ("log.csv", HEADER + "u,a,1,9\n", "cannot be read as .csv"),
+        ("log.csv", b"user,item\n\xff\xfe,a\n", "cannot be read as .csv"),
+        ("log.parquet", "no parquet", "cannot be read as .parquet"),
+        ("log.txt", "1 2\n1 2 3\n", "line 2 is '1 2 3', expected `user item`"),
+    ],
+)  # fmt: skip
+def test_a_bad_file_is_refused_with_its_place(log, name, text, match):
+    with pytest.raises(DataError, match=match):
+        datasets.load(str(log(name, text)))
+
+
+def test_a_missing_file_says_what_else_to_give(tmp_path):
+    with pytest.raises(DataError, match=r"does not exist\. Give ml-100k, synthetic, or the path of a log"):
+        datasets.load(str(tmp_path / "nothing.csv"))
+
+
+def test_a_folder_is_no_log(tmp_path):
+    with pytest.raises(DataError, match="is a folder, expected a file"):
+        datasets.load(str(tmp_path))
+
+
+@pytest.mark.parametrize(("data", "meant"), [("ml100k", "ml-100k"), ("syntetic:items=5", "synthetic")])
+def test_a_misspelt_name_is_recognised(data, meant):
+    with pytest.raises(DataError, match=f"Did you mean '{meant}'"):
+        datasets.load(data)
+
+
+def test_an_asked_column_that_is_not_there_lists_what_is(log):
+    path = str(log("log.csv", "Customer,item\n1,2\n"))
+    with pytest.raises(
+        DataError, match=r"no column 'costumer' \(--user-column\); it has 'Customer', 'item'. Did you mean"
+    ):
+        datasets.load(path, user_column="costumer")
+
+
+def test_one_column_cannot_be_user_and_item(log):
+    with pytest.raises(DataError, match="one column is meant to be two things"):
+        datasets.load(str(log("log.csv", HEADER + "1,2,3\n")), user_column="item")
+
+
+def test_plain_text_has_no_columns_to_name(log):
+    with pytest.raises(DataError, match="has no named columns"):
+        datasets.load(str(log("log.txt", "1 2\n")), user_column="user")
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "match"),
+    [
+        ("item", [1.0, 2.5], "column 'item', row 2 is 2.5, expected whole numbers or text"),
+        ("item", [1.0, float("nan")], "column 'item', row 2 is nan"),
+        ("item", [1, None], "column 'item', row 2 is missing"),
+        ("user", [True, False], "column 'user' is of type Boolean"),
+        ("item", [[1], [2]], "column 'item' is of type List"),
+        ("time", [1.0, float("inf")], "column 'time', row 2 is inf"),
+        ("time", [1, None], "column 'time', row 2 is missing"),
+        ("time", [True, False], "column 'time' is of type Boolean"),
+    ],
+)
+def test_a_bad_typed_column_is_refused(tmp_path, column, values, match):
+    path = tmp_path / "log.parquet"
+    pl.DataFrame({"user": [1, 1], "item": [1, 2], "time": [1, 2], column: values}).write_parquet(path)
+    with pytest.raises(DataError, match=match):
+        datasets.load(str(path))
+
+
+def test_titles_without_a_title_column_are_refused(log):
+    titles = log("t.csv", "item,colour\n1,red\n")
+    with pytest.raises(DataError, match="expected one called title or name"):
+        datasets.load(str(log("log.txt", "u 1\nu 2\n")), titles=titles)
+
+
+@pytest.mark.parametrize(
+    ("data", "match"),
+    [
+        ("synthetic:item=5", "'item=5' is not understood.* Did you mean items=…"),
+        ("synthetic:items", "'items' is not understood"),
+        ("synthetic:items=many", "items=many"),
+        ("synthetic:items=1", "items=1.*>= 2"),
+        ("synthetic:mean_length=nan", "mean_length"),
+    ],
+)
+def test_a_bad_synthetic_description_is_refused(data, match):
+    with pytest.raises(DataError, match=match):
+        datasets.load(data)
