@@ -57,9 +57,9 @@ class Encoder(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         key_bias = tf.expand_dims(tf.where(is_item, 0.0, MASKED), 1)  # (B, 1, T)
         bias = tf.minimum(key_bias, self._causal_bias(length)) if self.config.causal else key_bias
         for block in self.blocks[:-1]:
-            x = self._block(block, x, x, bias)
+            x = self._block(block, x, bias)
         # The newest position sees every key, so its row of the causal mask is empty.
-        x = self._block(self.blocks[-1], x[:, -1:], x, key_bias)
+        x = self._block(self.blocks[-1], x, key_bias, newest_only=True)
         if self.final_norm is not None:
             x = self._normalise(x, self.final_norm)
         return tf.reshape(x, [-1, self.config.hidden_dim])
@@ -69,12 +69,12 @@ class Encoder(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         position = tf.range(length)
         return tf.cast(tf.expand_dims(position, 0) > tf.expand_dims(position, 1), tf.float32) * MASKED
 
-    def _block(self, weights: dict[str, Any], x: Any, keys: Any, bias: Any) -> Any:
-        """Run one block for the positions in `x` (B, Q, D), the last ones of `keys` (B, T, D)."""
+    def _block(self, weights: dict[str, Any], keys: Any, bias: Any, *, newest_only: bool = False) -> Any:
+        """Run one block on `keys` (B, T, D): for every position, or for the newest alone, (B, 1, D)."""
+        x = keys[:, -1:] if newest_only else keys
         if self.config.norm == "pre":
-            normed_keys = self._normalise(keys, weights["norm_1"])
-            normed = normed_keys if x is keys else self._normalise(x, weights["norm_1"])
-            x = x + self._attend(weights, normed, normed_keys, bias)
+            normed = self._normalise(keys, weights["norm_1"])
+            x = x + self._attend(weights, normed[:, -1:] if newest_only else normed, normed, bias)
             return x + self._feed_forward(weights, self._normalise(x, weights["norm_2"]))
         if self.config.norm == "post":
             x = self._normalise(x + self._attend(weights, x, keys, bias), weights["norm_1"])

@@ -45,7 +45,10 @@ class _Contract(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         return {"items": items, "scores": values}
 
     def score(self, history: Any, candidates: Any) -> dict[str, Any]:
-        """History int32 (1, max_len), candidates int32 (1, C) → scores float32 (1, C), -inf (XNNPACK: the lowest float) for what is no item."""
+        """History int32 (1, max_len), candidates int32 (1, C) → scores float32 (1, C).
+
+        What is no item scores -inf; XNNPACK makes the lowest float of it.
+        """
         is_item, ids = self._valid_ids(tf.reshape(candidates, [-1]))
         products = tf.reduce_sum(self._lookup(ids) * self._user(history), axis=1)
         return {"scores": tf.expand_dims(tf.where(is_item, products, -np.inf), 0)}

@@ -87,7 +87,7 @@ def test_layer_norms_fuse_in_onnxruntime(bundle, variant, tmp_path) -> None:
 
 @pytest.mark.parametrize(("small", "large"), [("onnx-wi8", "onnx-fp32"), ("tflite-wi8", "tflite-fp32")])
 def test_int8_takes_fewer_bytes_and_keeps_the_ranking(exported, small, large) -> None:
-    bundle, report = exported
+    _, report = exported
     rows = {row["name"]: row for row in report["variants"]}
     assert rows[small]["bytes"] < rows[large]["bytes"]
     assert rows[small]["overlap@10"] > 0.9

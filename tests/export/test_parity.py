@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from export.conftest import K, MAX_LEN
+from export.conftest import MAX_LEN, K
 
 pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
 

@@ -139,9 +139,11 @@ def test_the_python_of_the_card_runs_as_it_stands(bundle) -> None:
     snippets = re.findall(r"```python\n(.*?)```", card, re.DOTALL)
     assert len(snippets) == 2
     for code in snippets:
-        done = subprocess.run([sys.executable, "-c", code], cwd=bundle.path, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code], cwd=bundle.path, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
     last = done.stdout
     recommended = json.loads(last.replace("'", '"'))
     assert len(recommended) == 10
-    assert set(recommended) <= set(bundle.vocabulary.key(i) for i in range(1, bundle.manifest.model.n_items + 1))
+    assert set(recommended) <= {bundle.vocabulary.key(i) for i in range(1, bundle.manifest.model.n_items + 1)}
