@@ -74,7 +74,9 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     batch_size: Positive = 128
     """Windows per step."""
     learning_rate: Annotated[float, msgspec.Meta(gt=0.0)] = 1e-3
-    """Adam's learning rate."""
+    """Adam's learning rate, the first one where it decays."""
+    schedule: Literal["constant", "cosine"] = "cosine"
+    """`cosine`: the learning rate falls to 5 % of the first over all epochs."""
     beta_2: Rate = 0.98
     """Adam's decay of the second moment."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
@@ -89,7 +91,10 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "norm": "post", "final_norm": False, "scale_embeddings": False, "output_projection": False,
             "embedding_l2": 1e-6,
         },
-        "train": {"loss": "binary_cross_entropy", "batch_size": 512, "beta_2": 0.999, "windows": "last"},
+        "train": {
+            "loss": "binary_cross_entropy", "batch_size": 512, "beta_2": 0.999, "schedule": "constant",
+            "windows": "last",
+        },
     },
     # Kang & McAuley 2018 and their code: the settings for sparse data sets.
     "paper": {
@@ -97,7 +102,9 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "max_len": 50, "hidden_dim": 50, "num_blocks": 2, "num_heads": 1, "ffn_dim": 50, "dropout_rate": 0.5,
             "norm": "paper", "output_projection": False,
         },
-        "train": {"loss": "binary_cross_entropy", "windows": "last", "epochs": 200, "patience": 20},
+        "train": {
+            "loss": "binary_cross_entropy", "windows": "last", "epochs": 200, "patience": 20, "schedule": "constant",
+        },
     },
     # What measures best here so far: pre-norm, an output projection, softmax over the whole catalogue.
     "modern": {"model": {}, "train": {}},

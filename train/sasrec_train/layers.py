@@ -57,7 +57,7 @@ class PositionEmbedding(keras.layers.Layer):  # type: ignore[misc] # Keras has n
     def build(self, input_shape: tuple[int | None, int | None, int]) -> None:
         dim = input_shape[-1]
         if self.kind == "sinusoidal":
-            self.embeddings = ops.convert_to_tensor(sinusoids(self.max_len, dim))
+            self.embeddings = sinusoids(self.max_len, dim)
         else:
             regularizer = keras.regularizers.L2(self.l2) if self.l2 else None
             self.embeddings = self.add_weight(

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras  # noqa: TID251 - this file defines the network
 import msgspec
+import tensorflow as tf  # noqa: TID251
 from keras import ops  # noqa: TID251
 
 from sasrec_train.config import ModelConfig
@@ -98,6 +99,10 @@ class SASRec(keras.Model):  # type: ignore[misc] # Keras has no types
     def user_vector(self, history: Any) -> Any:
         """Return the hidden state after the newest position, float32 (B, D)."""
         return self(history, training=False)[:, -1]
+
+    def encoder(self) -> Any:
+        """Return `user_vector` as one compiled function of int32 (B, T), for many calls of any shape."""
+        return tf.function(self.user_vector, input_signature=[tf.TensorSpec((None, None), tf.int32)])
 
     def scores(self, history: Any) -> Any:
         """Return the score of every id as next item, float32 (B, V); column PAD_ID means nothing."""

@@ -1,0 +1,207 @@
+"""Training a tiny log end to end, and reading the RUN folder it leaves."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from sasrec_train import datasets, evaluate, fit, run
+from sasrec_train.config import preset
+from sasrec_train.errors import ConfigError, DataError, RunError
+from sasrec_train.interactions import Histories, Interactions
+from sasrec_train.run import Run
+from sasrec_train.split import leave_one_out
+
+pytestmark = pytest.mark.tf
+
+SMALL = {"max_len": 8, "hidden_dim": 16, "ffn_dim": 16, "num_blocks": 1, "num_heads": 2, "dropout_rate": 0.1}
+QUICK = {"epochs": 2, "batch_size": 64, "learning_rate": 0.01}
+
+
+def configured(log: Interactions, name: str = "modern", model=None, **train):
+    return preset(name, n_items=log.n_items, model={**SMALL, **(model or {})}, train={**QUICK, **train})
+
+
+@pytest.fixture(scope="module")
+def log() -> Interactions:
+    return datasets.load("synthetic:items=60,users=300,mean_length=10")
+
+
+@pytest.fixture(scope="module")
+def made(log, tmp_path_factory) -> Run:
+    return run.create(log, *configured(log), tmp_path_factory.mktemp("made") / "run", preset="modern")
+
+
+@pytest.fixture
+def copy(made, tmp_path) -> Path:
+    return Path(shutil.copytree(made.path, tmp_path / "run"))
+
+
+def test_a_run_holds_what_the_log_held(made, log):
+    loaded = Run.load(made.path)
+    assert loaded.interactions == Interactions(
+        log.name, log.user_keys, log.item_keys, log.titles, loaded.interactions.histories
+    )
+    assert loaded.data_sha256 == log.sha256 == loaded.interactions.sha256
+    assert (loaded.model_config, loaded.train_config) == configured(log)
+    assert (loaded.seed, loaded.config.preset) == (0, "modern")
+
+
+def test_a_run_is_the_files_it_should_be(made):
+    assert sorted(path.name for path in made.path.iterdir()) == [
+        "config.json", "histories.npz", "history.csv", "items.txt", "metrics.json", "model.keras", "split.json",
+        "users.txt",
+    ]  # fmt: skip
+    header, *rows = (made.path / "history.csv").read_text().splitlines()
+    assert header.startswith("epoch,loss,validation_hr@1,")
+    assert header.endswith(",seconds")
+    assert len(rows) == 2
+    assert json.loads((made.path / "split.json").read_text())["test_users"] == made.metrics["users"]
+
+
+def test_metrics_can_be_measured_again_from_the_folder_alone(made):
+    loaded = Run.load(made.path)
+    again = evaluate.on_test(loaded.model(), leave_one_out(loaded.interactions))
+    assert list(again)[:4] == ["output_version", "split", "users", "keep_seen"]
+    assert again == made.metrics
+
+
+def test_the_network_is_saved_without_an_optimizer(made):
+    loaded = made.model()
+    assert not loaded.compiled
+    assert loaded.optimizer is None
+
+
+def test_reading_a_run_does_not_import_tensorflow(made):
+    code = "import sys; from sasrec_train.run import Run; Run.load(sys.argv[1]); print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, made.path], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_titles_and_odd_keys_survive(log, tmp_path):
+    keys = [f" {key}é" for key in log.item_keys]
+    titled = Interactions(log.name, log.user_keys, keys, ["", *keys[1:]], log.histories)
+    made = run.create(titled, *configured(log, epochs=1), tmp_path / "run")
+    assert (made.interactions.item_keys, made.interactions.titles) == (titled.item_keys, titled.titles)
+
+
+@pytest.mark.parametrize(
+    "name", ["config.json", "items.txt", "users.txt", "histories.npz", "metrics.json", "model.keras"]
+)
+def test_a_missing_file_is_named(copy, name):
+    (copy / name).unlink()
+    with pytest.raises(RunError, match=f"{name} is missing: the run is incomplete"):
+        Run.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "match"),
+    [
+        ("config.json", b"{", "config.json is damaged: it holds no JSON"),
+        ("config.json", b"[]", "config.json is damaged: it holds no JSON object"),
+        ("config.json", b"{}", r"config.json is damaged: it holds Object missing required field `format_version`"),
+        ("config.json", b'{"format_version": 2}', "format_version is 2, this sasrec-edge reads up to 1"),
+        ("items.txt", b"1\n2\n", "histories.npz is damaged: it holds item ids outside"),
+        ("items.txt", b"\xff\n", "items.txt is damaged: it holds bytes that are no UTF-8"),
+        ("users.txt", b"u\n", "users.txt is damaged: it holds 1 lines, expected one per history"),
+        ("titles.txt", b"one\n", "titles.txt is damaged: it holds 1 lines, expected one per item"),
+        ("histories.npz", b"PK", "histories.npz is damaged"),
+        ("metrics.json", b"{}", "metrics.json is damaged: it holds no metrics under 'full'"),
+    ],
+)
+def test_a_damaged_file_is_named(copy, name, content, match):
+    (copy / name).write_bytes(content)
+    with pytest.raises(RunError, match=match):
+        Run.load(copy)
+
+
+def test_other_histories_than_those_trained_on_are_noticed(copy):
+    with np.load(copy / "histories.npz") as arrays:
+        offsets, item_ids = arrays["offsets"], arrays["item_ids"]
+    np.savez(copy / "histories.npz", offsets=offsets, item_ids=item_ids[::-1])
+    with pytest.raises(RunError, match="other histories or keys than the model was trained on"):
+        Run.load(copy)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "text", "empty"])
+def test_a_damaged_network_is_named(copy, damage):
+    path = copy / "model.keras"
+    path.write_bytes({"truncated": path.read_bytes()[:2000], "text": b"no network", "empty": b""}[damage])
+    with pytest.raises(RunError, match="model.keras is damaged"):
+        Run.load(copy).model()
+
+
+def test_a_network_of_another_run_is_refused(copy, log):
+    other = fit.train(log, *configured(log, model={"max_len": 5}, epochs=1)).model
+    other.save(copy / "model.keras")
+    with pytest.raises(RunError, match="another network than config.json describes"):
+        Run.load(copy).model()
+
+
+def test_a_path_that_is_no_run_is_said(tmp_path):
+    with pytest.raises(RunError, match="is no folder. Give a folder that `sasrec-edge train` wrote"):
+        Run.load(tmp_path / "nothing")
+
+
+def test_training_learns_what_a_sequence_model_can(log):
+    split = leave_one_out(log)
+    trained = fit.train(log, *configured(log, epochs=15, learning_rate=0.02), split=split)
+    result = evaluate.on_test(trained.model, split)
+    assert result["full"]["hr@10"] > result["popularity"]["full"]["hr@10"] + 0.1
+    assert trained.epochs[-1].loss < trained.epochs[0].loss
+
+
+@pytest.mark.parametrize("name", ["modern", "paper", "seed"])
+def test_the_same_seed_trains_the_same_network(log, name):
+    def weights(seed: int) -> list[np.ndarray]:
+        return fit.train(log, *configured(log, name, epochs=1, seed=seed)).model.get_weights()
+
+    first, second, other = weights(1), weights(1), weights(2)
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+    assert not np.array_equal(first[0], other[0])
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"model": {"causal": False}}, {"model": {"embedding_l2": 1e-3}}, {"num_negatives": 3, "windows": "all"}],
+    ids=["not causal", "l2", "negatives"],
+)
+def test_every_kind_of_training_lowers_the_loss(log, fields):
+    trained = fit.train(log, *configured(log, "seed", epochs=4, **fields))
+    losses = [epoch.loss for epoch in trained.epochs]
+    assert losses[-1] < losses[0]
+
+
+def test_training_stops_when_validation_gets_no_better_and_keeps_the_best(log):
+    seen = []
+    trained = fit.train(log, *configured(log, epochs=50, patience=1, learning_rate=0.05), on_epoch=seen.append)
+    assert seen == trained.epochs
+    assert len(trained.epochs) == trained.best_epoch + 1 < 50
+    best = max(epoch.validation["ndcg@10"] for epoch in trained.epochs)
+    assert trained.epochs[trained.best_epoch - 1].validation["ndcg@10"] == best
+    held_out = leave_one_out(log).validation
+    scorer = evaluate.model_scorer(trained.model, held_out.histories)
+    assert evaluate.evaluate(scorer, held_out, n_items=log.n_items)["full"]["ndcg@10"] == pytest.approx(best)
+
+
+def test_diverging_training_is_said(log):
+    with pytest.raises(ConfigError, match=r"the training loss is (nan|inf) in epoch \d+.*Lower --learning-rate"):
+        fit.train(log, *configured(log, learning_rate=1e30, model={"norm": "paper", "final_norm": False}))
+
+
+def test_a_log_with_nothing_left_to_learn_from_is_refused():
+    short = Interactions("short", ["u"], ["a", "b", "c"], None, Histories.from_lists([[1, 2, 3]]))
+    with pytest.raises(DataError, match="short: no history has two items left after validation and test"):
+        fit.train(short, *configured(short))
+
+
+def test_a_configuration_of_another_catalogue_is_refused(log):
+    model, recipe = preset("modern", n_items=log.n_items + 1)
+    with pytest.raises(ConfigError, match=r"n_items is \d+, but synthetic.* has \d+ items"):
+        fit.train(log, model, recipe)

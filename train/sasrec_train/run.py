@@ -1,0 +1,201 @@
+"""A RUN folder: a trained network with everything needed to judge and to export it, without the log it came from."""
+
+import platform
+import zipfile
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from sasrec_train import run_files, staging
+from sasrec_train.config import ModelConfig, TrainConfig
+from sasrec_train.errors import ConfigError, RunError
+from sasrec_train.interactions import Interactions
+
+if TYPE_CHECKING:
+    from sasrec_train.fit import Epoch, Trained
+    from sasrec_train.model import SASRec
+    from sasrec_train.split import Split
+
+__all__ = ["CONFIG", "FORMAT_VERSION", "Run", "RunConfig", "create"]
+
+FORMAT_VERSION = 1
+CONFIG = "config.json"
+VERSIONED = ("sasrec-edge", "tensorflow", "keras", "numpy")
+
+
+class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """config.json: what made the run."""
+
+    format_version: int
+    """Of the folder's layout; newer ones are refused."""
+    preset: str
+    """The preset the two configurations started from."""
+    data: str
+    """What the log was called on the command line."""
+    data_sha256: str
+    """Interactions.sha256 of the log."""
+    model: ModelConfig
+    """The network."""
+    train: TrainConfig
+    """The recipe."""
+    versions: dict[str, str]
+    """Python and the packages that made the weights."""
+
+
+class Run:
+    """A RUN folder, read and checked. The network itself is loaded by model() only.
+
+    Use Run.load(path), or create() to make one.
+    """
+
+    def __init__(self, path: Path, config: RunConfig, interactions: Interactions, metrics: dict[str, Any]):
+        self.path = path
+        """The folder."""
+        self.config = config
+        """What made the run."""
+        self.interactions = interactions
+        """The log, as far as the model knows it."""
+        self.metrics = metrics
+        """Test metrics as written by training: {"full": {"hr@10": …}, "sampled": {…}, "popularity": {…}, …}."""
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Run":
+        """Return the run in a folder. TensorFlow is not imported.
+
+        Raises:
+            RunError: The folder or a file is missing or damaged; the message names it.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            raise RunError(f"{path} is no folder. Give a folder that `sasrec-edge train` wrote.")
+        config = _read_config(path)
+        interactions = run_files.read_interactions(path, config.data)
+        if interactions.n_items != config.model.n_items:
+            raise run_files.damaged(
+                path / "items.txt", f"{interactions.n_items} items, expected {config.model.n_items}"
+            )
+        if interactions.sha256 != config.data_sha256:
+            raise run_files.damaged(path / "histories.npz", "other histories or keys than the model was trained on")
+        if not (path / "model.keras").is_file():
+            raise run_files.missing(path / "model.keras")
+        return cls(path, config, interactions, run_files.read_metrics(path / "metrics.json"))
+
+    @property
+    def model_config(self) -> ModelConfig:
+        """The network's configuration."""
+        return self.config.model
+
+    @property
+    def train_config(self) -> TrainConfig:
+        """The recipe it was trained by."""
+        return self.config.train
+
+    @property
+    def data_sha256(self) -> str:
+        """Digest of the log."""
+        return self.config.data_sha256
+
+    @property
+    def seed(self) -> int:
+        """Seed of the training."""
+        return self.config.train.seed
+
+    def model(self) -> "SASRec":
+        """Load the trained network.
+
+        Raises:
+            RunError: model.keras is damaged, or holds another network than config.json says.
+        """
+        import keras  # noqa: PLC0415, TID251 - a Run is cheap until its network is asked for
+
+        from sasrec_train.model import SASRec  # noqa: PLC0415
+
+        path = self.path / "model.keras"
+        try:
+            model = keras.saving.load_model(path, compile=False)
+        except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            reason = str(error).strip().partition("\n")[0][:200]
+            raise run_files.damaged(path, reason or type(error).__name__) from error
+        if not isinstance(model, SASRec) or model.config != self.model_config:
+            raise run_files.damaged(path, f"another network than {CONFIG} describes")
+        return model
+
+
+def create(
+    interactions: Interactions,
+    model_config: ModelConfig,
+    train_config: TrainConfig,
+    out: str | Path,
+    *,
+    preset: str = "custom",
+    force: bool = False,
+    on_epoch: Callable[["Epoch"], None] | None = None,
+) -> Run:
+    """Train on a log, measure on its test items, and write the RUN folder.
+
+    The folder appears when it is whole. Whatever fails before leaves `out` as it was.
+
+    Args:
+        interactions: The log.
+        model_config: The network.
+        train_config: The recipe.
+        out: The folder to write.
+        preset: Name of the preset the configurations started from, for the record.
+        force: Replace an existing RUN.
+        on_epoch: Called after each epoch.
+
+    Raises:
+        RunError: `out` exists already.
+        TrainError: See fit.train.
+    """
+    from sasrec_train import evaluate, fit, split  # noqa: PLC0415 - they load TensorFlow, reading a Run does not
+
+    with staging.staged(Path(out), force=force, marker=CONFIG) as folder:
+        parts = split.leave_one_out(interactions)
+        trained = fit.train(interactions, model_config, train_config, split=parts, on_epoch=on_epoch)
+        config = RunConfig(
+            format_version=FORMAT_VERSION,
+            preset=preset,
+            data=interactions.name,
+            data_sha256=interactions.sha256,
+            model=model_config,
+            train=train_config,
+            versions={"python": platform.python_version(), **{name: metadata.version(name) for name in VERSIONED}},
+        )
+        trained.model.save(folder / "model.keras")
+        run_files.write_json(folder / CONFIG, msgspec.to_builtins(config))
+        run_files.write_interactions(folder, interactions)
+        run_files.write_json(folder / "split.json", _describe(interactions, parts, trained))
+        run_files.write_history(folder / "history.csv", trained.epochs)
+        run_files.write_json(folder / "metrics.json", evaluate.on_test(trained.model, parts))
+    return Run.load(out)
+
+
+def _describe(interactions: Interactions, parts: "Split", trained: "Trained") -> dict[str, Any]:
+    return {
+        "protocol": "leave-one-out",
+        "users": len(interactions.user_keys),
+        "items": interactions.n_items,
+        "interactions": int(interactions.histories.item_ids.size),
+        "train_interactions": int(parts.train.item_ids.size),
+        "validation_users": int(parts.validation.users.size),
+        "test_users": int(parts.test.users.size),
+        "chosen_on": "validation, whole catalogue, seen items excluded, ndcg@10",
+        "best_epoch": trained.best_epoch,
+    }
+
+
+def _read_config(path: Path) -> RunConfig:
+    raw = run_files.read_json(path / CONFIG)
+    version = raw.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise RunError(
+            f"{path / CONFIG}: format_version is {version}, this sasrec-edge reads up to {FORMAT_VERSION}. Upgrade it."
+        )
+    try:
+        return msgspec.convert(raw, RunConfig)
+    except (msgspec.ValidationError, ConfigError) as error:
+        raise run_files.damaged(path / CONFIG, str(error)) from error

@@ -1,0 +1,56 @@
+"""Names of items, for people: from a RecBole .item file or any table with an item and a title column."""
+
+from pathlib import Path
+
+import polars as pl
+
+from sasrec_train import cleaning, columns, readers
+from sasrec_train.errors import DataError
+
+__all__ = ["read"]
+
+# MovieLens sorts by the noun: "Usual Suspects, The" or "Horseman on the Roof, The (Hussard sur le toit, Le)".
+TRAILING_ARTICLE = r"^(.+), (The|A|An|Il|La|Le|Les|El|Los|Las|Das|Der|Die|Un|Une)( \(.*\))?$"
+YEAR = r"^\d{4}$"
+
+
+def read(path: Path, item_keys: list[str], *, item_column: str | None = None) -> list[str]:
+    """Return the title of each item, "" where the file has none.
+
+    Args:
+        path: A file readers.scan understands. A `release_year` column is put behind the title.
+        item_keys: The catalogue; the result is aligned with it.
+        item_column: The column of item keys; guessed by default.
+
+    Raises:
+        DataError: The file or one of the columns is missing.
+    """
+    frame = readers.scan(path)
+    seen = frame.collect_schema().names()
+    asked = item_column if item_column in seen else None
+    item = columns.find(str(path), seen, option="--item-column", asked=asked, usual=columns.ITEM_NAMES)
+    title = columns.guess(seen, columns.TITLE_NAMES)
+    if title is None:
+        raise DataError(f"{path} has the columns {', '.join(map(repr, seen))}, expected one called title or name.")
+    chosen = [item, title, *(["release_year"] if "release_year" in seen else [])]
+    try:
+        table = frame.select(chosen).collect()
+    except pl.exceptions.PolarsError as error:
+        raise readers.unreadable(path, error) from error
+    text = table[title].cast(pl.String).fill_null("").str.replace_all(r"\s+", " ").str.strip_chars()
+    if "release_year" in table.columns:
+        text = _with_year(text, table["release_year"].cast(pl.String))
+    known = pl.DataFrame({"key": cleaning.to_keys(str(path), table[item]), "title": text})
+    known = known.unique("key", keep="first", maintain_order=True)
+    wanted = pl.DataFrame({"key": item_keys}, schema={"key": pl.String})
+    return wanted.join(known, on="key", how="left", maintain_order="left")["title"].fill_null("").to_list()
+
+
+def _with_year(titles: pl.Series, years: pl.Series) -> pl.Series:
+    """Usual Suspects, The, with the year 1995 → The Usual Suspects (1995)."""
+    titles = titles.str.replace(TRAILING_ARTICLE, "$2 $1$3")
+    frame = pl.DataFrame({"title": titles, "year": years})
+    has_year = pl.col("year").str.contains(YEAR).fill_null(value=False)
+    return frame.select(
+        pl.when(has_year).then(pl.format("{} ({})", "title", "year")).otherwise("title").alias("title")
+    ).to_series()
