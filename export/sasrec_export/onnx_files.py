@@ -46,7 +46,11 @@ def save_sharing_weights(models: Mapping[str, ir.Model], folder: Path, weights_n
                     name=value.name or "",
                     base_dir=folder,
                 )
-    return [*save_single_files(models, folder), weights_path]
+    files = save_single_files(models, folder)
+    if not written:  # a network so small that everything stays inline
+        weights_path.unlink()
+        return files
+    return [*files, weights_path]
 
 
 def save_single_files(models: Mapping[str, ir.Model], folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@ model *on the table that the variant holds*: what then differs is float rounding
 integers, the rounding of the user vector, whose largest effect is known.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -50,12 +50,19 @@ class Reference:
 
 
 def reference(
-    model: SASRec, table: NDArray[np.float32], recipe: Recipe, histories: Histories, *, seed: int = 0
+    model: SASRec,
+    encode: Callable[[Any], Any],
+    table: NDArray[np.float32],
+    recipe: Recipe,
+    histories: Histories,
+    *,
+    seed: int = 0,
 ) -> Reference:
     """Return the Keras model's answers on `table` for a sample of `histories`.
 
     Args:
         model: The trained model; its own table is put back afterwards.
+        encode: Its `encoder()`, which is slow to make and good for every table.
         table: float32 (V, D), the table as the variant holds it.
         recipe: The variant's.
         histories: Real ones.
@@ -66,7 +73,7 @@ def reference(
     sample = histories.take(np.sort(rng.choice(len(histories), rows, replace=False)))
     history = history_module.encode_batch([row.tolist() for row in sample], max_len=int(sample.lengths.max()))
     with _table(model, table):
-        user = model.encoder()(history).numpy()
+        user = encode(history).numpy()
     scores = user @ table.T
     float_atol = FLOAT_TOLERANCE * np.maximum(1.0, np.abs(scores).max(axis=1))
     # Each of D products is off by at most half a step of the user vector times the weight it meets.

@@ -1,8 +1,10 @@
 """Writing the model files of each variant."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +47,12 @@ class Writer:
         self.table: NDArray[np.float32] = np.array(model.item_embedding.embeddings.numpy())
         """The item table, float32 (V, D); the padding row is zero, as the model reads it."""
         self.table[PAD_ID] = 0.0
+
+    @cached_property
+    def encode(self) -> Callable[[Any], Any]:
+        """The trained model's own compiled function of int32 (B, T) to user vectors."""
+        encoder: Callable[[Any], Any] = self.model.encoder()
+        return encoder
 
     @cached_property
     def quantized_table(self) -> QuantizedTable:

@@ -160,7 +160,8 @@ def _write_variant(writer: Writer, plan: VariantPlan, folder: Path) -> Variant:
 def _prove(writer: Writer, plan: VariantPlan, bundle: Bundle, split: Split, say: Say) -> Variant:
     """Check the parity of the one variant in `bundle` with Keras; return it with what was measured."""
     variant = bundle.manifest.variants[0]
-    expected = parity.reference(writer.model, writer.held_table(plan), plan.recipe, split.test.histories)
+    table = writer.held_table(plan)
+    expected = parity.reference(writer.model, writer.encode, table, plan.recipe, split.test.histories)
     session = session_module.open_session(bundle, variant)
     k = min(writer.top_k, bundle.manifest.model.n_items)
     differences = parity.check(variant.name, session, expected, k=k)

@@ -1,0 +1,49 @@
+# `make demo` and `make test` are all a newcomer needs; both set up what they use.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+EDGE := $(BIN)/sasrec-edge
+DEMO := demo
+
+.PHONY: help setup demo test lint format types goldens clean
+.DEFAULT_GOAL := help
+
+help:  ## Show what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/ready  ## Install the tested versions into .venv
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	@echo "Setting up $(VENV): a minute or two, TensorFlow is large." >&2
+	@$(PYTHON) -c 'import sys, ensurepip; assert sys.version_info >= (3, 11)' 2>/dev/null || { \
+	  echo "Python 3.11 or newer with venv is needed, $(PYTHON) is not. On Debian: apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[all,dev]'
+	@touch $@
+
+demo: setup  ## Train, evaluate, export, check and run MovieLens-100K
+	$(EDGE) train --data ml-100k --out $(DEMO)/run --force
+	$(EDGE) export $(DEMO)/run --out $(DEMO)/bundle --force
+	$(EDGE) verify $(DEMO)/bundle
+	$(EDGE) report $(DEMO)/bundle --data ml-100k --out $(DEMO)/report --force
+	$(BIN)/python tools/demo_user.py $(DEMO)/run $(DEMO)/bundle
+
+test: setup  ## Run all tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+lint: setup  ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup  ## Mend style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: setup  ## Check types
+	$(BIN)/mypy
+
+goldens: setup  ## Write the frozen bundle of the tests again (review the difference)
+	$(BIN)/python tests/golden/make_bundle.py
+
+clean:  ## Remove what the targets above made
+	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
