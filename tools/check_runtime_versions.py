@@ -34,6 +34,7 @@ def check(bundle: str, names: list[str], requirement: str) -> str:
             [python, "-m", "pip", "install", "-q", requirement, "numpy<2.3", "msgspec", "click"],
             capture_output=True,
             text=True,
+            check=False,
         )
         if installed.returncode:
             return "cannot be installed: " + installed.stderr.strip().splitlines()[-1]
@@ -43,10 +44,14 @@ def check(bundle: str, names: list[str], requirement: str) -> str:
             "from sasrec_runtime import session, verify\n"
             "session._release = lambda version: ()\n"
             "from sasrec_runtime.bundle import Bundle\n"
-            f"for check in verify.verify(Bundle.open({bundle!r}), {names!r}):\n"
-            "    print(check.variant, check.status, (check.failures or [''])[0][:100], end='; ')\n"
+            f"for name in {names!r}:\n"
+            "    try:\n"
+            f"        (check,) = verify.verify(Bundle.open({bundle!r}), [name])\n"
+            "        print(name, check.status, (check.failures or [''])[0][:100], end='; ')\n"
+            "    except Exception as error:\n"
+            "        print(name, 'cannot run:', str(error)[:160], end='; ')\n"
         )
-        done = subprocess.run([python, "-c", code], capture_output=True, text=True)
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
         return done.stdout.strip() or done.stderr.strip().splitlines()[-1][:200]
 
 

@@ -33,8 +33,8 @@ class Recipe:
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe("wi8", 8, 127, {"onnx": "1.23.0", "tflite": "1.0.1"}, "item table int8 per item, integer scoring"),
-        Recipe("fp32", 32, 0, {"onnx": "1.18.0", "tflite": "1.0.1"}, "nothing quantized, the reference"),
+        Recipe("wi8", 8, 127, {"onnx": "1.22.1", "tflite": "1.2.0"}, "item table int8 per item, integer scoring"),
+        Recipe("fp32", 32, 0, {"onnx": "1.18.1", "tflite": "1.2.0"}, "nothing quantized, the reference"),
     )
 }
 """In the order in which a bundle offers them: the default on a device first."""

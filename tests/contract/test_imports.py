@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from sasrec_runtime.cli import COMMANDS
+from sasrec_export.cli import main
 
 HEAVY = ("numpy", "onnx", "onnxruntime", "tensorflow", "keras", "polars", "ai_edge_litert", "matplotlib", "jinja2")
 
@@ -38,7 +38,7 @@ def test_the_leaves_load_nothing_heavy(module: str) -> None:
     assert heavy_modules_after(f"import sasrec_runtime.{module}") == set()
 
 
-@pytest.mark.parametrize("command", [None, *(command.name for command in COMMANDS)])
+@pytest.mark.parametrize("command", [None, *main.commands])
 def test_help_loads_nothing_heavy(command: str | None) -> None:
     arguments = [*([command] if command else []), "--help"]
     assert heavy_modules_after(HELP.format(arguments=arguments)) == set()

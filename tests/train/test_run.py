@@ -133,19 +133,19 @@ def test_other_histories_than_those_trained_on_are_noticed(copy):
 def test_a_damaged_network_is_named(copy, damage):
     path = copy / "model.keras"
     path.write_bytes({"truncated": path.read_bytes()[:2000], "text": b"no network", "empty": b""}[damage])
-    with pytest.raises(RunError, match="model.keras is damaged"):
+    with pytest.raises(RunError, match=r"model\.keras is damaged"):
         Run.load(copy).model()
 
 
 def test_a_network_of_another_run_is_refused(copy, log):
     other = fit.train(log, *configured(log, model={"max_len": 5}, epochs=1)).model
     other.save(copy / "model.keras")
-    with pytest.raises(RunError, match="another network than config.json describes"):
+    with pytest.raises(RunError, match=r"another network than config\.json describes"):
         Run.load(copy).model()
 
 
 def test_a_path_that_is_no_run_is_said(tmp_path):
-    with pytest.raises(RunError, match="is no folder. Give a folder that `sasrec-edge train` wrote"):
+    with pytest.raises(RunError, match=r"is no folder\. Give a folder that `sasrec-edge train` wrote"):
         Run.load(tmp_path / "nothing")
 
 

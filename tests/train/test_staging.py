@@ -33,9 +33,14 @@ def test_an_existing_folder_is_replaced_only_by_force(tmp_path):
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_what_fails_leaves_the_old_folder_and_nothing_else(tmp_path, error):
     write(tmp_path / "run", "1")
-    with pytest.raises(error), staging.staged(tmp_path / "run", force=True, marker="config.json") as folder:
-        (folder / "config.json").write_text("2")
-        raise error
+
+    def write_and_fail() -> None:
+        with staging.staged(tmp_path / "run", force=True, marker="config.json") as folder:
+            (folder / "config.json").write_text("2")
+            raise error
+
+    with pytest.raises(error):
+        write_and_fail()
     assert (tmp_path / "run" / "config.json").read_text() == "1"
     assert names(tmp_path) == ["run"]
 
@@ -43,7 +48,7 @@ def test_what_fails_leaves_the_old_folder_and_nothing_else(tmp_path, error):
 def test_a_folder_that_is_not_ours_is_never_replaced(tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "letters.txt").write_text("dear")
-    with pytest.raises(RunError, match="holds no config.json, so --force does not replace it"):
+    with pytest.raises(RunError, match=r"holds no config\.json, so --force does not replace it"):
         write(tmp_path / "home", "1", force=True)
     assert names(tmp_path / "home") == ["letters.txt"]
 

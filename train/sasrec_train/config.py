@@ -77,6 +77,8 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Adam's learning rate, the first one where it decays."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """`cosine`: the learning rate falls to 5 % of the first over all epochs."""
+    average: Rate = 0.0
+    """Momentum of a moving average of the weights, kept step by step and judged and saved in their place; 0: none."""
     beta_2: Rate = 0.98
     """Adam's decay of the second moment."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0

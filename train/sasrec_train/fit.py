@@ -86,12 +86,14 @@ def train(
     model = SASRec(model_config)
     trainer = _Trainer(model, train_config, batches.positions_per_batch)
     trainer.compile(optimizer=_optimizer(train_config, len(batches)), jit_compile=False)
+    # Swaps the averaged weights in before the validation, and back before the next epoch.
+    averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if train_config.average else []
     validation = _Validation(model, split.validation, train_config, on_epoch)
     trainer.fit(
         _dataset(batches, train_config),
         epochs=train_config.epochs,
         steps_per_epoch=len(batches),
-        callbacks=[validation],
+        callbacks=[*averaging, validation],
         shuffle=False,  # the batches come shuffled
         verbose=0,
     )
@@ -120,7 +122,8 @@ def _optimizer(recipe: TrainConfig, steps_per_epoch: int) -> Any:
     rate: Any = recipe.learning_rate
     if recipe.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(rate, recipe.epochs * steps_per_epoch, alpha=LAST_RATE)
-    return _Adam(rate, beta_2=recipe.beta_2, name="adam")
+    average = {"use_ema": True, "ema_momentum": recipe.average} if recipe.average else {}
+    return _Adam(rate, beta_2=recipe.beta_2, name="adam", **average)
 
 
 def _dataset(batches: Batches, recipe: TrainConfig) -> Any:
