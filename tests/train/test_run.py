@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from sasrec_train import datasets, evaluate, fit, run
 from sasrec_train.config import preset
 from sasrec_train.errors import ConfigError, DataError, RunError
 from sasrec_train.interactions import Histories, Interactions
+from sasrec_train.model import SASRec
 from sasrec_train.run import Run
 from sasrec_train.split import leave_one_out
 
@@ -30,7 +32,10 @@ def configured(log: Interactions, name: str = "modern", model=None, **train):
 
 @pytest.fixture(scope="module")
 def log() -> Interactions:
-    return datasets.load("synthetic:items=60,users=300,mean_length=10")
+    """A log with titles and with keys that need care."""
+    made_up = datasets.load("synthetic:items=60,users=300,mean_length=10")
+    keys = [f" {key}é" for key in made_up.item_keys]
+    return replace(made_up, item_keys=keys, titles=["", *keys[1:]])
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +61,7 @@ def test_a_run_holds_what_the_log_held(made, log):
 def test_a_run_is_the_files_it_should_be(made):
     assert sorted(path.name for path in made.path.iterdir()) == [
         "config.json", "histories.npz", "history.csv", "items.txt", "metrics.json", "model.keras", "split.json",
-        "users.txt",
+        "titles.txt", "users.txt",
     ]  # fmt: skip
     header, *rows = (made.path / "history.csv").read_text().splitlines()
     assert header.startswith("epoch,loss,validation_hr@1,")
@@ -75,20 +80,13 @@ def test_metrics_can_be_measured_again_from_the_folder_alone(made):
 def test_the_network_is_saved_without_an_optimizer(made):
     loaded = made.model()
     assert not loaded.compiled
-    assert loaded.optimizer is None
+    assert getattr(loaded, "optimizer", None) is None
 
 
 def test_reading_a_run_does_not_import_tensorflow(made):
     code = "import sys; from sasrec_train.run import Run; Run.load(sys.argv[1]); print('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code, made.path], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
-
-
-def test_titles_and_odd_keys_survive(log, tmp_path):
-    keys = [f" {key}é" for key in log.item_keys]
-    titled = Interactions(log.name, log.user_keys, keys, ["", *keys[1:]], log.histories)
-    made = run.create(titled, *configured(log, epochs=1), tmp_path / "run")
-    assert (made.interactions.item_keys, made.interactions.titles) == (titled.item_keys, titled.titles)
 
 
 @pytest.mark.parametrize(
@@ -138,8 +136,7 @@ def test_a_damaged_network_is_named(copy, damage):
 
 
 def test_a_network_of_another_run_is_refused(copy, log):
-    other = fit.train(log, *configured(log, model={"max_len": 5}, epochs=1)).model
-    other.save(copy / "model.keras")
+    SASRec(configured(log, model={"max_len": 5})[0]).save(copy / "model.keras")
     with pytest.raises(RunError, match=r"another network than config\.json describes"):
         Run.load(copy).model()
 
@@ -157,23 +154,23 @@ def test_training_learns_what_a_sequence_model_can(log):
     assert trained.epochs[-1].loss < trained.epochs[0].loss
 
 
-@pytest.mark.parametrize("name", ["modern", "paper", "seed"])
+@pytest.mark.parametrize("name", ["modern", "seed"])
 def test_the_same_seed_trains_the_same_network(log, name):
-    def weights(seed: int) -> list[np.ndarray]:
-        return fit.train(log, *configured(log, name, epochs=1, seed=seed)).model.get_weights()
-
-    first, second, other = weights(1), weights(1), weights(2)
+    first, second = (fit.train(log, *configured(log, name, epochs=1, seed=1)).model.get_weights() for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
-    assert not np.array_equal(first[0], other[0])
 
 
 @pytest.mark.parametrize(
-    "fields",
-    [{"model": {"causal": False}}, {"model": {"embedding_l2": 1e-3}}, {"num_negatives": 3, "windows": "all"}],
-    ids=["not causal", "l2", "negatives"],
+    ("name", "fields"),
+    [
+        ("seed", {"model": {"causal": False, "embedding_l2": 1e-3}}),
+        ("paper", {"num_negatives": 3, "windows": "all"}),
+        ("modern", {"average": 0.5}),
+    ],
+    ids=["not causal, with a penalty", "paper, three negatives", "averaged weights"],
 )
-def test_every_kind_of_training_lowers_the_loss(log, fields):
-    trained = fit.train(log, *configured(log, "seed", epochs=4, **fields))
+def test_every_kind_of_training_lowers_the_loss(log, name, fields):
+    trained = fit.train(log, *configured(log, name, epochs=3, **fields))
     losses = [epoch.loss for epoch in trained.epochs]
     assert losses[-1] < losses[0]
 

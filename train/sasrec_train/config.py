@@ -110,8 +110,10 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
     # What measures best here so far: pre-norm, an output projection, softmax over the whole catalogue.
     "modern": {
-        "model": {"dropout_rate": 0.5},
-        "train": {"epochs": 40, "batch_size": 32, "learning_rate": 2e-3},
+        "model": {"dropout_rate": 0.4},
+        "train": {
+            "epochs": 40, "batch_size": 32, "learning_rate": 1e-3, "schedule": "constant", "average": 0.995,
+        },
     },
 }  # fmt: skip
 
