@@ -1,7 +1,6 @@
 """The commands that need a trained run or its interaction log beside a bundle: export and report."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +50,12 @@ def export(
     from sasrec_export import recipe as recipe_module
 
     plans = recipe_module.plan(runtimes, recipes)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes are no news to our users
-    from sasrec_train import staging
+    from sasrec_train import quiet, staging
     from sasrec_train.run import Run
 
     staging.check(out, force=force, marker="manifest.json")
     loaded = Run.load(run)
+    quiet.import_tensorflow()
     from sasrec_export.report import render
     from sasrec_export.write_bundle import write_bundle
 

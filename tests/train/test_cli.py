@@ -48,15 +48,7 @@ def test_train_writes_a_run_that_evaluate_measures_alike(runner, tmp_path):
 
 
 @pytest.mark.tf
-def test_json_is_one_object_and_progress_goes_to_stderr(runner, tmp_path):
-    result = runner.invoke(main, [*TINY, "--preset", "seed", "--out", str(tmp_path / "run"), "--json"])
-    assert result.exit_code == 0, result.output
-    assert json.loads(result.stdout)["output_version"] == 1
-    assert "epoch 1/2" in result.stderr
-
-
-@pytest.mark.tf
-def test_repeats_are_said_and_can_be_kept(runner, tmp_path):
+def test_repeats_are_said_beside_the_json_and_can_be_kept(runner, tmp_path):
     path, out = tmp_path / "log.txt", tmp_path / "run"
     path.write_text("".join(f"{user} {item}\n" for user in range(20) for item in (1, 2, 3, user % 5 + 4, 1)))
     options = [*TINY[3:], "--data", str(path), "--out", str(out)]

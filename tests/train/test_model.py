@@ -73,7 +73,9 @@ def test_without_a_causal_mask_older_positions_see_newer_ones():
     assert np.abs(np.asarray(model(changed))[:, 2] - np.asarray(model(HISTORY))[:, 2]).max() > 1e-3
 
 
-@variants
+@pytest.mark.parametrize(
+    "fields", [{}, {"norm": "paper", "trainable_norms": False}, {"positions": "sinusoidal"}], ids=str
+)
 def test_a_network_survives_a_file(fields, tmp_path):
     model = make(**fields)
     model.save(tmp_path / "model.keras")

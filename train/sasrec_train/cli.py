@@ -1,7 +1,6 @@
 """Commands of the training package: thin callbacks over datasets, run and evaluate."""
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,6 +58,7 @@ TRAIN_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "--learning-rate": ("learning_rate", {"type": click.FloatRange(min=0, min_open=True), "help": "Of Adam."}),
     "--schedule": ("schedule", {"type": click.Choice(["constant", "cosine"]), "help": "Decay of the learning rate."}),
     "--average": ("average", {"type": RATE, "help": "Momentum of a moving average of the weights; 0 for none."}),
+    "--average": ("average", {"type": RATE, "help": "Momentum of a moving average of the weights; 0: none."}),
     "--seed": ("seed", {"type": SEED, "help": "Seed of weights, dropout, windows and negatives."}),
 }
 
@@ -121,8 +121,7 @@ def train(
 
     Example: sasrec-edge train --data ml-100k --out run
     """
-    _quiet_tensorflow()
-    from sasrec_train import config, console, datasets, run, staging
+    from sasrec_train import config, console, datasets, quiet, run, staging
 
     staging.check(out, force=force, marker=run.CONFIG)
     model, recipe = _chosen(MODEL_OPTIONS, fields), _chosen(TRAIN_OPTIONS, fields)
@@ -133,6 +132,7 @@ def train(
         columns = {"user_column": user_column, "item_column": item_column, "time_column": time_column}
         log = datasets.load(data, **columns, titles=titles)
         model_config, train_config = config.preset(preset, n_items=log.n_items, model=model, train=recipe)
+        quiet.import_tensorflow()
         with console.epochs(train_config.epochs, plain=as_json) as on_epoch:
             done = run.create(log, model_config, train_config, out, preset=preset, force=force, on_epoch=on_epoch)
     click.echo(json.dumps(done.metrics) if as_json else console.table(done.metrics))
@@ -148,13 +148,14 @@ def evaluate(run: Path, keep_seen: bool, seed: int, as_json: bool) -> None:
 
     Example: sasrec-edge evaluate run --json
     """
-    _quiet_tensorflow()
-    from sasrec_train import console
-    from sasrec_train import evaluate as judge
+    from sasrec_train import console, quiet
     from sasrec_train.run import Run
     from sasrec_train.split import leave_one_out
 
     loaded = Run.load(run)
+    quiet.import_tensorflow()
+    from sasrec_train import evaluate as judge
+
     with console.notes():
         split = leave_one_out(loaded.interactions)
         result = judge.on_test(loaded.model(), split, keep_seen=keep_seen, seed=seed)
@@ -164,10 +165,6 @@ def evaluate(run: Path, keep_seen: bool, seed: int, as_json: bool) -> None:
 def _chosen(options: dict[str, tuple[str, dict[str, Any]]], fields: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration fields that were given on the command line."""
     return {field: fields[field] for field, _ in options.values() if fields[field] is not None}
-
-
-def _quiet_tensorflow() -> None:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # its start-up notes are no news to our users
 
 
 COMMANDS: tuple[click.Command, ...] = (train, evaluate)
