@@ -172,9 +172,8 @@ def test_the_same_seed_trains_the_same_network(made, log):
     [
         ("seed", {"model": {"causal": False, "embedding_l2": 1e-3}}),
         ("paper", {"num_negatives": 3, "windows": "all"}),
-        ("modern", {"average": 0.5}),
     ],
-    ids=["not causal, with a penalty", "paper, three negatives", "averaged weights"],
+    ids=["not causal, with a penalty", "paper, three negatives"],
 )
 def test_every_kind_of_training_lowers_the_loss(log, name, fields):
     trained = fit.train(log, *configured(log, name, epochs=3, **fields))

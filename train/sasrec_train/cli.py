@@ -58,7 +58,6 @@ TRAIN_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "--learning-rate": ("learning_rate", {"type": click.FloatRange(min=0, min_open=True), "help": "Of Adam."}),
     "--schedule": ("schedule", {"type": click.Choice(["constant", "cosine"]), "help": "Decay of the learning rate."}),
     "--average": ("average", {"type": RATE, "help": "Momentum of a moving average of the weights; 0 for none."}),
-    "--average": ("average", {"type": RATE, "help": "Momentum of a moving average of the weights; 0: none."}),
     "--seed": ("seed", {"type": SEED, "help": "Seed of weights, dropout, windows and negatives."}),
 }
 
