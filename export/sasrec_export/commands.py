@@ -104,7 +104,7 @@ def report(
     Example: sasrec-edge report bundle --data ml-100k --out report
     """
     from sasrec_export.report import measure, render, write
-    from sasrec_export.report.log import held_out_of
+    from sasrec_export.report.log import held_out_of, shown_name
     from sasrec_runtime.bundle import Bundle
     from sasrec_train import console, datasets
 
@@ -116,7 +116,7 @@ def report(
             data, user_column=user_column, item_column=item_column, time_column=time_column, titles=titles
         )
     held_out = held_out_of(log, opened, say=_say)
-    measured = measure.measure(opened, held_out, data=log.name, keep_seen=keep_seen, threads=threads, say=_say)
+    measured = measure.measure(opened, held_out, data=shown_name(log), keep_seen=keep_seen, threads=threads, say=_say)
     if out is not None:
         write.write(measured, out, force=force)
     click.echo(json.dumps(measured) if as_json else render.table(measured))

@@ -12,7 +12,7 @@ import numpy as np
 from sasrec_export import card, goldens, parity
 from sasrec_export.errors import ExportError, ParityError
 from sasrec_export.recipe import VariantPlan
-from sasrec_export.report import measure, render
+from sasrec_export.report import log, measure, render
 from sasrec_export.variants import Writer
 from sasrec_runtime import golden as golden_module
 from sasrec_runtime import manifest as manifest_module
@@ -91,7 +91,7 @@ def write_bundle(
         (folder / "golden.json").write_bytes(golden_module.encode(golden))
         manifest = _save(folder, _with(manifest, golden=_entry(folder, folder / "golden.json")))
         report = measure.measure(
-            Bundle.open(folder), split.test, data=run.interactions.name, keep_seen=keep_seen, say=say
+            Bundle.open(folder), split.test, data=log.shown_name(run.interactions), keep_seen=keep_seen, say=say
         )
         _save(folder, _document(folder, manifest, golden, report))
         say("verifying the bundle")
@@ -130,7 +130,7 @@ def _describe(run: Run, split: Split, folder: Path) -> Manifest:
         golden=FileEntry(path="golden.json", bytes=0, sha256="0" * 64),
         documents=[],
         provenance=Provenance(
-            data=interactions.name,
+            data=log.shown_name(interactions),
             data_sha256=run.data_sha256,
             seed=run.seed,
             versions={name: metadata.version(name) for name in VERSIONED},

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from sasrec_export.report import quality, render
+from sasrec_export.report.log import shown_name
 from sasrec_export.report.quality import NOT_LISTED, Lists
 
 LISTS = Lists(
@@ -31,6 +32,11 @@ def test_overlap_is_the_share_of_the_reference() -> None:
     other = Lists(items=np.array([[2, 5, 1], [4, 1, 3], [8, 0, 0]], np.int32), scores=LISTS.scores)
     # 2 of 3, 3 of 3, 0 of the 1 item that the reference lists.
     assert quality.overlap(other, LISTS, k=3) == pytest.approx((2 / 3 + 1 + 0) / 3)
+
+
+def test_a_log_is_called_by_its_file_name_not_by_its_place() -> None:
+    assert shown_name(SimpleNamespace(name="home/somebody/logs/games.txt")) == "games.txt"
+    assert shown_name(SimpleNamespace(name="synthetic:items=9")) == "synthetic:items=9"
 
 
 def test_lists_of_a_batch_keep_the_order_of_the_users() -> None:

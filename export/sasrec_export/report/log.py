@@ -1,6 +1,7 @@
 """The held-out items of an interaction log in the ids of a bundle."""
 
 from collections.abc import Callable
+from pathlib import PurePath
 
 import numpy as np
 
@@ -9,7 +10,12 @@ from sasrec_runtime.bundle import Bundle
 from sasrec_train.interactions import Histories, Interactions
 from sasrec_train.split import HeldOut, leave_one_out
 
-__all__ = ["held_out_of"]
+__all__ = ["held_out_of", "shown_name"]
+
+
+def shown_name(log: Interactions) -> str:
+    """Return what a bundle and a report call the log: a file by its name, never by where it lay on this machine."""
+    return PurePath(log.name).name
 
 
 def held_out_of(log: Interactions, bundle: Bundle, *, say: Callable[[str], None] = lambda _: None) -> HeldOut:
