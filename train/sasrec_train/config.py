@@ -112,7 +112,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "modern": {
         "model": {"dropout_rate": 0.4},
         "train": {
-            "epochs": 40, "patience": 20, "batch_size": 32, "learning_rate": 1e-3, "schedule": "constant",
+            "epochs": 40, "patience": 40, "batch_size": 32, "learning_rate": 1e-3, "schedule": "constant",
             "average": 0.995,
         },
     },
