@@ -26,15 +26,15 @@ class Recipe:
     """Levels on each side of zero that a user vector keeps while the catalogue is scored; 0: it stays float."""
     min_runtime_versions: dict[Runtime, str]
     """Oldest engine that gave the golden answers: `tools/check_runtime_versions.py`."""
-    summary: str
-    """One line for people."""
 
 
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe("wi8", 8, 127, {"onnx": "1.22.1", "tflite": "1.2.0"}, "item table int8 per item, integer scoring"),
-        Recipe("fp32", 32, 0, {"onnx": "1.18.1", "tflite": "1.2.0"}, "nothing quantized, the reference"),
+        # The item table int8 per item, scored in integers.
+        Recipe("wi8", 8, 127, {"onnx": "1.22.1", "tflite": "1.2.0"}),
+        # Nothing quantized: the reference.
+        Recipe("fp32", 32, 0, {"onnx": "1.18.1", "tflite": "1.2.0"}),
     )
 }
 """In the order in which a bundle offers them: the default on a device first."""
