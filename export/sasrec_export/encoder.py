@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import tensorflow as tf  # noqa: TID251 - the function that the converters trace
 
-from sasrec_train.layers import LAYER_NORM_EPSILON, MASKED, SASRecBlock
+from sasrec_train.layers import LAYER_NORM_EPSILON, MASKED, UNIT_EPSILON, SASRecBlock
 from sasrec_train.model import SASRec
 
 __all__ = ["Encoder", "Spelling"]
@@ -62,7 +62,8 @@ class Encoder(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         x = self._block(self.blocks[-1], x, key_bias, newest_only=True)
         if self.final_norm is not None:
             x = self._normalise(x, self.final_norm)
-        return tf.reshape(x, [-1, self.config.hidden_dim])
+        x = tf.reshape(x, [-1, self.config.hidden_dim])
+        return x if self.config.similarity == "dot" else self._unit_over_temperature(x)
 
     def _causal_bias(self, length: Any) -> Any:
         """(T, T): 0 where the key is at or before the query, MASKED after it."""
@@ -121,6 +122,13 @@ class Encoder(tf.Module):  # type: ignore[misc] # TensorFlow has no types
             variance = tf.reduce_mean(tf.square(centred), -1, keepdims=True)
             normed = centred * tf.math.rsqrt(variance + LAYER_NORM_EPSILON)
         return normed * weights[0] + weights[1]
+
+    def _unit_over_temperature(self, x: Any) -> Any:
+        """Vectors of length 1 / temperature. The temperature stands under the root: as a factor of the result, the
+        TFLite converter would multiply it into a second copy of the item table."""
+        squares = tf.reduce_sum(tf.square(x), -1, keepdims=True) + UNIT_EPSILON
+        squares = squares * self.config.temperature**2
+        return x / tf.sqrt(squares) if self.spelling == "onnx" else x * tf.math.rsqrt(squares)
 
     def _norm_weights(self, norm: Any) -> tuple[Any, Any]:
         """Scale and offset; a fixed layer norm has one and zero, so that it still fuses."""

@@ -5,8 +5,7 @@ model *on the table that the variant holds*: what then differs is float rounding
 integers, the rounding of the user vector, whose largest effect is known.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,6 @@ from sasrec_runtime import history as history_module
 from sasrec_runtime.session import Session
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.interactions import Histories
-from sasrec_train.model import SASRec
 
 __all__ = ["FLOAT_TOLERANCE", "Reference", "check", "reference"]
 
@@ -50,8 +48,8 @@ class Reference:
 
 
 def reference(
-    model: SASRec,
-    encode: Callable[[Any], Any],
+    encode: Callable[..., Any],
+    max_len: int,
     table: NDArray[np.float32],
     recipe: Recipe,
     histories: Histories,
@@ -61,8 +59,8 @@ def reference(
     """Return the Keras model's answers on `table` for a sample of `histories`.
 
     Args:
-        model: The trained model; its own table is put back afterwards.
-        encode: Its `encoder()`, which is slow to make and good for every table.
+        encode: The trained model from item vectors on, see Writer.encode.
+        max_len: Its sequence length.
         table: float32 (V, D), the table as the variant holds it.
         recipe: The variant's.
         histories: Real ones.
@@ -72,8 +70,8 @@ def reference(
     rows = min(len(histories), MAX_HISTORIES, max(1, MAX_SCORES // len(table)))
     sample = histories.take(np.sort(rng.choice(len(histories), rows, replace=False)))
     history = history_module.encode_batch([row.tolist() for row in sample], max_len=int(sample.lengths.max()))
-    with _table(model, table):
-        user = encode(history).numpy()
+    read = history[:, -max_len:]
+    user = np.asarray(encode(table[read], (read > PAD_ID).astype(np.int32)))
     scores = user @ table.T
     float_atol = FLOAT_TOLERANCE * np.maximum(1.0, np.abs(scores).max(axis=1))
     # Each of D products is off by at most half a step of the user vector times the weight it meets.
@@ -134,13 +132,3 @@ def _passed_over(expected: Reference, items: NDArray[np.int32], true_scores: NDA
     nothing_left = np.isneginf(best)
     best[nothing_left] = worst[nothing_left] = 0.0
     return np.maximum(best - worst, 0.0)
-
-
-@contextmanager
-def _table(model: SASRec, table: NDArray[np.float32]) -> Iterator[None]:
-    own = model.item_embedding.embeddings.numpy()
-    model.item_embedding.embeddings.assign(table)
-    try:
-        yield
-    finally:
-        model.item_embedding.embeddings.assign(own)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf  # noqa: TID251 - compiles the model's own encoder
 from numpy.typing import NDArray
 
 from sasrec_export import flatbuffer, graph, onnx_files, quantize, tflite_table, to_onnx, to_tflite
@@ -44,15 +45,21 @@ class Writer:
         self.model = model
         self.top_k = top_k
         self._single_file = single_file
-        self.table: NDArray[np.float32] = np.array(model.item_embedding.embeddings.numpy())
+        self.table: NDArray[np.float32] = np.array(model.item_table)
         """The item table, float32 (V, D); the padding row is zero, as the model reads it."""
         self.table[PAD_ID] = 0.0
 
     @cached_property
-    def encode(self) -> Callable[[Any], Any]:
-        """The trained model's own compiled function of int32 (B, T) to user vectors."""
-        encoder: Callable[[Any], Any] = self.model.encoder()
-        return encoder
+    def encode(self) -> Callable[..., Any]:
+        """The trained model from item vectors on, compiled: float32 (B, T, D), int32 (B, T) → user vectors (B, D)."""
+
+        def newest(embedded: Any, segments: Any) -> Any:
+            return self.model.transform(embedded, segments, training=False)[:, -1]
+
+        width = self.model.config.hidden_dim
+        signature = [tf.TensorSpec((None, None, width), tf.float32), tf.TensorSpec((None, None), tf.int32)]
+        compiled: Callable[..., Any] = tf.function(newest, input_signature=signature)
+        return compiled
 
     @cached_property
     def quantized_table(self) -> QuantizedTable:

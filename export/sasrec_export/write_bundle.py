@@ -161,7 +161,9 @@ def _prove(writer: Writer, plan: VariantPlan, bundle: Bundle, split: Split, say:
     """Check the parity of the one variant in `bundle` with Keras; return it with what was measured."""
     variant = bundle.manifest.variants[0]
     table = writer.held_table(plan)
-    expected = parity.reference(writer.model, writer.encode, table, plan.recipe, split.test.histories)
+    expected = parity.reference(
+        writer.encode, writer.model.config.max_len, table, plan.recipe, split.test.histories
+    )
     session = session_module.open_session(bundle, variant)
     k = min(writer.top_k, bundle.manifest.model.n_items)
     differences = parity.check(variant.name, session, expected, k=k)

@@ -24,6 +24,7 @@ OPTIONS = st.fixed_dictionaries(
         "scale_embeddings": st.booleans(),
         "output_projection": st.booleans(),
         "activation": st.sampled_from(["relu", "gelu", "silu", "tanh"]),
+        "similarity": st.sampled_from(["dot", "cosine"]),
     }
 )
 
@@ -33,6 +34,7 @@ EVERY_OPTION = [
     {"norm": "paper", "num_heads": 3, "output_projection": False, "activation": "gelu"},
     {"norm": "pre", "num_heads": 2, "trainable_norms": False, "activation": "silu", "causal": False},
     {"norm": "pre", "num_heads": 6, "scale_embeddings": False, "activation": "tanh", "num_blocks": 3},
+    {"norm": "pre", "num_heads": 2, "similarity": "cosine", "temperature": 0.2},
 ]
 
 
@@ -58,7 +60,7 @@ def random_histories(rng: np.random.Generator, columns: int) -> Any:
 
 
 def zero_padding_row(model: Any) -> Any:
-    table = model.item_embedding.embeddings.numpy().copy()
+    table = np.array(model.item_table)
     table[0] = 0
     return table
 
@@ -130,8 +132,8 @@ def test_the_int8_table_works_at_any_width(hidden_dim, tmp_path) -> None:
     histories = random_histories(np.random.default_rng(1), 7)
     feeds = {"history": histories, "exclude": np.zeros((6, 0), np.int32), "k": np.array([N_ITEMS])}
     items, scores = session.run(None, feeds)
-    model.item_embedding.embeddings.assign(held)
-    user = model.user_vector(histories).numpy()
+    known = np.where((histories >= 1) & (histories <= N_ITEMS), histories, 0)
+    user = model.transform(held[known], (known > 0).astype(np.int32)).numpy()[:, -1]
     expected = np.take_along_axis(user @ held.T, items, axis=1)
     bound = 0.5 * np.abs(user).max() / 127 * np.abs(held).sum(axis=1).max()
     np.testing.assert_allclose(scores, expected, rtol=0, atol=bound + 1e-4)

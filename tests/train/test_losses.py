@@ -48,16 +48,73 @@ def test_gradients_of_cross_entropy_are_tensorflows(max_logits):
 def test_binary_cross_entropy_means_over_negatives_and_leaves_missing_ones_out():
     hidden, table, targets = arrays(positions=2)
     negatives = np.array([[3, 4], [5, 0]], np.int32)
-    loss = losses.binary_cross_entropy(*(tf.constant(array) for array in (hidden, table, targets, negatives)))
+    assert not set(targets.tolist()) & {3, 4, 5}
+    positive = losses.target_logits(hidden, table[targets])
+    negative = losses.to_negatives(hidden, table[negatives], tf.constant(negatives), targets)
     sigmoid = lambda a, b: 1 / (1 + np.exp(-float(a @ b)))  # noqa: E731
     expected = -sum(np.log(sigmoid(hidden[row], table[targets[row]])) for row in (0, 1))
     expected -= np.mean([np.log(1 - sigmoid(hidden[0], table[item])) for item in (3, 4)])
     expected -= np.log(1 - sigmoid(hidden[1], table[5]))
-    assert float(loss) == pytest.approx(expected, rel=1e-5)
+    assert float(losses.binary_cross_entropy(positive, negative)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_binary_cross_entropy_stays_finite_at_huge_logits():
-    hidden = tf.constant([[1000.0]])
-    table = tf.constant([[0.0], [-1.0], [1.0]])
-    loss = losses.binary_cross_entropy(hidden, table, tf.constant([1]), tf.constant([[2]]))
-    assert float(loss) == pytest.approx(2000.0)  # the target at -1000, the negative at +1000
+    loss = losses.binary_cross_entropy(tf.constant([-1000.0]), tf.constant([[1000.0]]))
+    assert float(loss) == pytest.approx(2000.0)
+
+
+def test_shared_negatives_are_scored_for_every_position_but_the_one_whose_target_they_are():
+    hidden, table, _ = arrays(positions=3)
+    negatives, targets = np.array([7, 8], np.int32), np.array([8, 1, 7], np.int32)
+    logits = losses.to_negatives(hidden, table[negatives], tf.constant(negatives), targets).numpy()
+    expected = hidden @ table[negatives].T
+    hit = targets[:, None] == negatives
+    np.testing.assert_allclose(logits[~hit], expected[~hit], rtol=1e-5)
+    assert (logits[hit] == losses.MASKED).all()
+
+
+def test_gbce_without_calibration_is_binary_cross_entropy():
+    assert losses.gbce_power(0.0, 10, 1001) == pytest.approx(1.0)
+
+
+def test_full_calibration_weighs_targets_by_the_sampling_rate():
+    # Petrov & Macdonald 2023: β = α at t = 1, with α negatives over items.
+    assert losses.gbce_power(1.0, 10, 1001) == pytest.approx(10 / 1000)
+
+
+def test_gbce_is_a_power_of_the_target_probability():
+    positive, negative = tf.constant([0.3, -2.0]), tf.constant([[0.1, 0.2], [1.0, -1.0]])
+    sigmoid = lambda x: 1 / (1 + np.exp(-np.asarray(x, np.float64)))  # noqa: E731
+    expected = -np.log(sigmoid(positive) ** 0.4).sum() - np.log(1 - sigmoid(negative)).sum()
+    assert float(losses.binary_cross_entropy(positive, negative, 0.4, mean=False)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("scale", [1.0, 300.0])
+def test_sampled_softmax_is_a_softmax_over_target_and_negatives(scale):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, scale, (5, 4)).astype(np.float32)
+    loss = losses.sampled_softmax(tf.constant(logits[:, 0]), tf.constant(logits[:, 1:]))
+    expected = tf.nn.sparse_softmax_cross_entropy_with_logits(np.zeros(5, np.int32), logits)
+    assert float(loss) == pytest.approx(float(tf.reduce_sum(expected)), rel=1e-5, abs=1e-5)
+
+
+def test_sampled_softmax_with_log_q_estimates_the_softmax_over_all_items():
+    hidden, table, targets = arrays(positions=20)
+    rng = np.random.default_rng(1)
+    chance = rng.dirichlet(np.ones(40))
+    log_q = np.log(np.concatenate([[1.0], chance])).astype(np.float32)
+    negatives = rng.choice(40, 20000, p=chance).astype(np.int32) + 1
+    positive = losses.target_logits(hidden, table[targets]) - log_q[targets]
+    negative = losses.to_negatives(hidden, table[negatives], tf.constant(negatives), targets) - log_q[negatives]
+    # The target stands in the sum once, as each negative does: by the number of draws it weighs little.
+    found = float(losses.sampled_softmax(positive, negative)) - 20 * np.log(negatives.size)
+    left_out = [reference_without(hidden, table, targets, i, chance) for i in range(20)]
+    assert found == pytest.approx(sum(left_out), rel=0.02)
+
+
+def reference_without(hidden, table, targets, row, chance) -> float:
+    """-log of p / q of a target over Σ of the other items' p: what the estimate tends to with many draws."""
+    logits = hidden[row].astype(np.float64) @ table[1:].T
+    target = targets[row] - 1
+    others = np.delete(np.exp(logits), target).sum()
+    return float(np.log(others) - logits[target] + np.log(chance[target]))

@@ -3,12 +3,15 @@
 import keras
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 pytest.importorskip("tensorflow")
 
 from sasrec_train.config import ModelConfig
 from sasrec_train.layers import PositionEmbedding, SASRecBlock, SelfAttention, sinusoids
 from sasrec_train.model import SASRec
+from sasrec_train.windows import pack
 
 pytestmark = pytest.mark.tf
 
@@ -29,6 +32,7 @@ VARIANTS = [
     {"activation": "tanh"},
     {"embedding_l2": 0.1},
     {"causal": False},
+    {"similarity": "cosine"},
 ]
 variants = pytest.mark.parametrize("fields", VARIANTS, ids=lambda fields: str(fields or "default"))
 HISTORY = np.array([[0, 0, 3, 1, 4, 2], [5, 9, 2, 6, 5, 3]], np.int32)
@@ -94,7 +98,7 @@ def test_a_network_is_rebuilt_from_its_config():
 @pytest.mark.parametrize(
     "layer",
     [
-        PositionEmbedding(5, "sinusoidal", 0.5),
+        PositionEmbedding(5, "sinusoidal"),
         SelfAttention(8, 2, 0.1, output_projection=False),
         SASRecBlock(8, 2, 12, 0.1, "post", trainable_norms=False, output_projection=False, activation="gelu"),
     ],
@@ -146,7 +150,48 @@ def test_sinusoids_start_with_sine_zero_and_cosine_one():
     assert table[2, 3] == pytest.approx(np.cos(2 / 10000 ** (2 / 5)))
 
 
-def test_the_penalty_covers_items_and_positions():
-    model = make(embedding_l2=0.1)
-    table, positions = np.asarray(model.item_table), np.asarray(model.position_embedding.embeddings)
-    assert float(sum(model.losses)) == pytest.approx(0.1 * ((table**2).sum() + (positions**2).sum()), rel=1e-5)
+def test_cosines_are_scored_between_vectors_of_length_one():
+    model = make(similarity="cosine", temperature=0.1)
+    table, user = np.asarray(model.item_table), np.asarray(model.user_vector(HISTORY))
+    np.testing.assert_allclose(np.linalg.norm(table, axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(user, axis=1), 10, rtol=1e-5)
+    scores = np.asarray(model.scores(HISTORY))
+    np.testing.assert_allclose(scores, user @ table.T, rtol=1e-5, atol=1e-5)
+    assert np.abs(scores).max() <= 10.001
+
+
+def test_the_length_of_an_item_vector_means_nothing_to_cosines():
+    model = make(similarity="cosine")
+    before = np.asarray(model.scores(HISTORY))
+    model.item_embedding.embeddings.assign(3.0 * np.asarray(model.item_embedding.embeddings))
+    np.testing.assert_allclose(model.scores(HISTORY), before, rtol=1e-4, atol=1e-4)
+
+
+OPTIONS = st.fixed_dictionaries(
+    {
+        "norm": st.sampled_from(["pre", "post", "paper"]),
+        "positions": st.sampled_from(["learned", "sinusoidal"]),
+        "causal": st.booleans(),
+        "num_heads": st.sampled_from([1, 2]),
+        "similarity": st.sampled_from(["dot", "cosine"]),
+    }
+)
+
+
+@given(OPTIONS, st.lists(st.integers(1, 6), min_size=1, max_size=5), st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_windows_packed_into_rows_give_what_each_gives_alone(options, lengths, seed):
+    model = make(**options)
+    rng = np.random.default_rng(seed)
+    windows = [rng.integers(1, 10, length).astype(np.int32) for length in lengths]
+    rows, columns = pack(np.array(lengths), np.zeros(len(lengths), np.int64), 6)
+    history = np.zeros((rows.max() + 1, 6), np.int32)
+    segments, positions = np.zeros_like(history), np.zeros_like(history)
+    for i, (window, row, column) in enumerate(zip(windows, rows, columns, strict=True)):
+        place = slice(column, column + window.size)
+        history[row, place], segments[row, place] = window, i + 1
+        positions[row, place] = np.arange(6 - window.size, 6)
+    packed = np.asarray(model.transform(np.asarray(model.item_table)[history], segments, positions))
+    for window, row, column in zip(windows, rows, columns, strict=True):
+        alone = np.asarray(model(window[None]))[0]
+        np.testing.assert_allclose(packed[row, column : column + window.size], alone, rtol=1e-4, atol=1e-5)

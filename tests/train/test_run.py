@@ -60,12 +60,12 @@ def test_a_run_holds_what_the_log_held(made, log):
 
 def test_a_run_is_the_files_it_should_be(made):
     assert sorted(path.name for path in made.path.iterdir()) == [
-        "config.json", "histories.npz", "history.csv", "items.txt", "metrics.json", "model.keras", "split.json",
-        "titles.txt", "users.txt",
+        "config.json", "histories.npz", "history.csv", "items.txt", "learning_curve.svg", "metrics.json",
+        "model.keras", "split.json", "titles.txt", "users.txt",
     ]  # fmt: skip
     header, *rows = (made.path / "history.csv").read_text().splitlines()
     assert header.startswith("epoch,loss,validation_hr@1,")
-    assert header.endswith(",seconds")
+    assert header.endswith(",seconds,validation_seconds")
     assert len(rows) == 2
     assert json.loads((made.path / "split.json").read_text())["test_users"] == made.metrics["users"]
 

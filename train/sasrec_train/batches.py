@@ -1,4 +1,4 @@
-"""Training batches from flat histories: windows, left padding, targets and negatives, without a loop over examples."""
+"""Training batches from flat histories: packed rows, targets and negatives, without a loop over examples."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,51 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_train.interactions import Histories
-from sasrec_train.negatives import Negatives
+from sasrec_train.negatives import Negatives, SharedNegatives
+from sasrec_train.windows import Windows, cut, pack
 
-__all__ = ["Batch", "Batches", "Windows", "cut", "left_padded"]
+__all__ = ["Batch", "Batches", "left_padded"]
 
-POOL = 64  # Batches whose windows are grouped by length together: long pools save padding, short ones shuffle better.
-WIDTH_STEP = 8  # Batches are as wide as their longest window, rounded up, so that few shapes occur.
-
-
-@dataclass(frozen=True, slots=True)
-class Windows:
-    """Pieces of histories to learn from; each holds end - start - 1 transitions."""
-
-    users: NDArray[np.int64]
-    """(W,). Row of the history."""
-    starts: NDArray[np.int64]
-    """(W,). Place of the oldest item in Histories.item_ids."""
-    ends: NDArray[np.int64]
-    """(W,). Place after the newest item, which is a target only."""
-
-
-def cut(
-    histories: Histories,
-    max_len: int,
-    windows: Literal["all", "last"],
-    rng: np.random.Generator,
-) -> Windows:
-    """Return windows of at most max_len transitions.
-
-    `last` keeps each history's newest window. `all` covers every transition exactly once: a history of more than
-    max_len transitions is cut at a random offset, so that no position always falls on a cut.
-    """
-    transitions = histories.lengths - 1
-    users = np.flatnonzero(transitions > 0)
-    transitions, ends = transitions[users], histories.offsets[1:][users]
-    if windows == "last":
-        return Windows(users, ends - 1 - np.minimum(transitions, max_len), ends)
-    # The newest window takes `newest` transitions, those before it max_len each, the oldest what is left.
-    newest = np.where(transitions > max_len, rng.integers(1, max_len + 1, users.size), max_len)
-    pieces = 1 + -(-np.maximum(transitions - newest, 0) // max_len)
-    owner = np.repeat(np.arange(users.size), pieces)
-    nth = np.arange(owner.size) - np.repeat(np.cumsum(pieces) - pieces, pieces)  # 0 is the newest
-    last_target = transitions[owner] - np.where(nth > 0, newest[owner] + (nth - 1) * max_len, 0)
-    size = np.minimum(np.where(nth > 0, max_len, newest[owner]), last_target)
-    window_ends = ends[owner] - transitions[owner] + last_target
-    return Windows(users[owner], window_ends - size - 1, window_ends)
+POOL = 256  # Batches that are packed together.
 
 
 def left_padded(
@@ -69,26 +30,50 @@ def left_padded(
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One training step's arrays."""
+    """One training step's arrays: R rows of max_len places, each holding several short windows one after the other."""
 
+    item_ids: NDArray[np.int32]
+    """(U,). The different ids the step reads, ascending."""
     history: NDArray[np.int32]
-    """(B, T'), T' ≤ max_len. Left-padded."""
+    """(R, T). Item ids; 0 where a row has free places."""
     targets: NDArray[np.int32]
-    """(B, T'). The item after each position; 0 where nothing is trained."""
+    """(R, T). The item after each position; 0 where nothing is trained."""
+    segments: NDArray[np.int32]
+    """(R, T). Which window a place belongs to, from 1; 0 for free places. Attention stays within a window."""
+    positions: NDArray[np.int32]
+    """(R, T). Position within max_len, as if the window were left-padded: its newest item stands at max_len - 1."""
     negatives: NDArray[np.int32]
-    """(B, T', num_negatives). Items outside the user's history, 0 for none; num_negatives may be 0."""
+    """(S,) shared by the step, or (R, T, S); 0 for none. S may be 0."""
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.int32], ...]:
+        """The six arrays, in the order above."""
+        return self.item_ids, self.history, self.targets, self.segments, self.positions, self.negatives
+
+    def share(self, rank: int, workers: int) -> "Batch":
+        """Return the rows of one of several workers, which may be none; all of them read the same ids."""
+        if workers == 1:
+            return self
+        own = slice(rank, None, workers)
+        negatives = self.negatives if self.negatives.ndim == 1 else self.negatives[own]
+        return Batch(
+            self.item_ids, self.history[own], self.targets[own], self.segments[own], self.positions[own], negatives
+        )
 
 
 class Batches:
-    """The epochs of one training run. The same seed and epoch give the same batches.
+    """The epochs of one training run. The same seed, epoch and step give the same batch.
 
     Args:
         histories: What may be learned from.
         n_items: Catalogue size without the padding id.
-        max_len: Longest window T.
-        batch_size: Most windows per batch.
+        max_len: Longest window T, and width of a packed row.
+        batch_size: Windows or positions of a batch, see batch_unit.
+        batch_unit: What batch_size counts.
         windows: `all` or `last`, see cut.
-        num_negatives: Negatives per position; 0 for none.
+        num_negatives: Negatives S; 0 for none.
+        negatives: `position`: each position draws its own, outside the user's history; `step`: all share them.
+        negative_sampling: How the shared ones are drawn, see SharedNegatives.
         newest_only: Train the newest position of each window only (a network without causal mask sees the others).
         seed: Seed of order, offsets and negatives.
     """
@@ -100,25 +85,36 @@ class Batches:
         n_items: int,
         max_len: int,
         batch_size: int,
+        batch_unit: Literal["windows", "positions"] = "windows",
         windows: Literal["all", "last"] = "all",
         num_negatives: int = 0,
+        negatives: Literal["position", "step"] = "position",
+        negative_sampling: Literal["uniform", "popularity"] = "uniform",
         newest_only: bool = False,
         seed: int = 0,
     ):
         self._histories = histories
-        self._negatives = Negatives(histories, n_items) if num_negatives else None
-        self._num_negatives = num_negatives
         self._max_len = max_len
-        self._batch_size = batch_size
         self._windows = windows
+        self._num_negatives = num_negatives
         self._newest_only = newest_only
         self._seed = seed
+        own = num_negatives and negatives == "position"
+        self._own = Negatives(histories, n_items) if own else None
+        self._shared = SharedNegatives(histories, n_items, negative_sampling) if num_negatives and not own else None
+        self.log_probabilities = None if self._shared is None else self._shared.log_probabilities
+        """(V,). Log of the chance of each id per shared draw; None where positions draw their own."""
         transitions = histories.lengths[histories.lengths > 1] - 1
-        most = np.where((transitions > max_len) & (windows == "all"), 2 + (transitions - 2) // max_len, 1)
-        fewest = int(np.where(windows == "all", -(-transitions // max_len), 1).sum())
-        self._num_batches = min(-(-int(most.sum()) // batch_size), fewest)  # the same in every epoch, none empty
-        reached = transitions if windows == "all" else np.minimum(transitions, max_len)
-        self._num_positions = int(most.sum()) if newest_only else int(reached.sum())
+        fewest, most = transitions.size, transitions.size  # windows an epoch may come to
+        if windows == "all":
+            fewest = int((-(-transitions // max_len)).sum())
+            most = int(np.where(transitions > max_len, 2 + (transitions - 2) // max_len, 1).sum())
+        else:
+            transitions = np.minimum(transitions, max_len)
+        self._num_positions = most if newest_only else int(transitions.sum())
+        wanted = most if batch_unit == "windows" else int(transitions.sum())
+        self._by_positions = batch_unit == "positions"
+        self._num_batches = min(-(-wanted // batch_size), fewest)  # the same in every epoch, none empty
 
     def __len__(self) -> int:
         """Batches of every epoch; their number does not depend on where long histories are cut."""
@@ -129,28 +125,67 @@ class Batches:
         """Mean trained positions of a batch; sums of losses are divided by it, so that all positions weigh the same."""
         return self._num_positions / max(1, self._num_batches)
 
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """Yield the batches of one epoch (from 0), in random order, windows of like length together."""
+    def epoch(self, number: int, *, start: int = 0) -> Iterator[Batch]:
+        """Yield the batches of one epoch (from 0) in random order, from batch `start` on."""
         rng = np.random.default_rng([self._seed, number])
         windows = cut(self._histories, self._max_len, self._windows, rng)
-        lengths = windows.ends - windows.starts - 1
-        order = rng.permutation(lengths.size)
-        pool = np.arange(order.size) // (POOL * self._batch_size)
-        order = order[np.lexsort((-(-lengths[order] // WIDTH_STEP), pool))]
-        batches = np.array_split(order, self._num_batches) if self._num_batches else []
-        for i in rng.permutation(len(batches)):
-            yield self._batch(windows, batches[i], rng)
+        order = rng.permutation(windows.users.size)
+        windows = Windows(windows.users[order], windows.starts[order], windows.ends[order])
+        bounds = self._bounds(windows.lengths)
+        for first in range(start - start % POOL, self._num_batches, POOL):
+            last = min(first + POOL, self._num_batches)
+            taken = slice(bounds[first], bounds[last])
+            pool = Windows(windows.users[taken], windows.starts[taken], windows.ends[taken])
+            inner = bounds[first : last + 1] - bounds[first]
+            rows, columns = pack(pool.lengths, np.repeat(np.arange(last - first), np.diff(inner)), self._max_len)
+            for i in range(max(0, start - first), last - first):
+                part = slice(inner[i], inner[i + 1])
+                chosen = Windows(pool.users[part], pool.starts[part], pool.ends[part])
+                yield self._batch(chosen, rows[part], columns[part], np.random.default_rng([self._seed, number, first + i]))
 
-    def _batch(self, windows: Windows, chosen: NDArray[np.int64], rng: np.random.Generator) -> Batch:
-        ends = windows.ends[chosen]
-        lengths = ends - windows.starts[chosen] - 1
-        width = min(self._max_len, -(-int(lengths.max()) // WIDTH_STEP) * WIDTH_STEP)
-        targets = left_padded(self._histories.item_ids, ends, lengths, width)
-        if self._newest_only:
-            targets[:, :-1] = 0
-        negatives = np.zeros((*targets.shape, self._num_negatives), np.int32)
-        if self._negatives is not None:
-            row, column = np.nonzero(targets)
-            users = windows.users[chosen][row]
-            negatives[row, column] = self._negatives.sample(rng, users, self._num_negatives)
-        return Batch(left_padded(self._histories.item_ids, ends - 1, lengths, width), targets, negatives)
+    def _bounds(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where each batch begins among the shuffled windows, and the end."""
+        batches = np.arange(self._num_batches + 1)
+        if not self._by_positions:
+            return batches * lengths.size // max(1, self._num_batches)
+        ends = np.cumsum(lengths)
+        bounds = np.searchsorted(ends, batches * ends[-1] / self._num_batches, side="left") if ends.size else batches
+        bounds[-1] = lengths.size
+        # None empty: each begins behind the one before it, and leaves a window to each after it.
+        bounds = np.maximum.accumulate(bounds - batches) + batches
+        return np.minimum(bounds, lengths.size - self._num_batches + batches)
+
+    def _batch(
+        self, windows: Windows, rows: NDArray[np.int64], columns: NDArray[np.int64], rng: np.random.Generator
+    ) -> Batch:
+        lengths = windows.lengths
+        window = np.repeat(np.arange(lengths.size), lengths)
+        within = np.arange(window.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        source = windows.starts[window] + within
+        place = rows[window] * self._max_len + columns[window] + within
+        shape = (int(rows.max()) + 1, self._max_len)
+        trained = within == lengths[window] - 1 if self._newest_only else np.ones(window.size, bool)
+        targets = np.where(trained, self._histories.item_ids[source + 1], 0)
+        negatives = self._draw(rng, windows.users[window[trained]])
+        history, targets, segments, positions = (
+            _placed(values, place, shape)
+            for values in (
+                self._histories.item_ids[source], targets, window + 1, self._max_len - lengths[window] + within
+            )
+        )  # fmt: skip
+        if self._own is not None:
+            negatives = _placed(negatives, place[trained], (*shape, self._num_negatives))
+        item_ids = np.unique(np.concatenate([history.ravel(), targets.ravel(), negatives.ravel()]))
+        return Batch(item_ids, history, targets, segments, positions, negatives)
+
+    def _draw(self, rng: np.random.Generator, users: NDArray[np.int64]) -> NDArray[np.int32]:
+        if self._own is not None:
+            return self._own.sample(rng, users, self._num_negatives)
+        return np.zeros(0, np.int32) if self._shared is None else self._shared.sample(rng, self._num_negatives)
+
+
+def _placed(values: NDArray[np.integer], place: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return int32 of a shape (R, T, …) with the values at flat places of (R, T), 0 elsewhere."""
+    out = np.zeros((shape[0] * shape[1], *shape[2:]), np.int32)
+    out[place] = values
+    return out.reshape(shape)

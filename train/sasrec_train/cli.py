@@ -11,6 +11,7 @@ __all__ = ["COMMANDS"]
 
 Command = Callable[..., None]
 POSITIVE = click.IntRange(min=1)
+NOT_NEGATIVE = click.IntRange(min=0)
 RATE = click.FloatRange(min=0, max=1, max_open=True)
 SEED = click.IntRange(min=0, max=2**31 - 1)
 
@@ -36,14 +37,37 @@ MODEL_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         "activation",
         {"type": click.Choice(["relu", "gelu", "silu", "tanh"]), "help": "Activation of the feed-forward network."},
     ),
+    "--similarity": (
+        "similarity",
+        {"type": click.Choice(["dot", "cosine"]), "help": "How hidden states are scored against items."},
+    ),
+    "--temperature": (
+        "temperature",
+        {"type": click.FloatRange(min=0, min_open=True), "help": "What cosines are divided by."},
+    ),
     "--embedding-l2": ("embedding_l2", {"type": click.FloatRange(min=0), "help": "L2 penalty on embeddings."}),
 }
 # Option → field of TrainConfig.
 TRAIN_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
-    "--loss": ("loss", {"type": click.Choice(["cross_entropy", "binary_cross_entropy"]), "help": "The loss."}),
-    "--negatives": (
-        "num_negatives",
-        {"type": POSITIVE, "help": "Negatives per position, for binary_cross_entropy."},
+    "--loss": (
+        "loss",
+        {
+            "type": click.Choice(["auto", "cross_entropy", "sampled_softmax", "binary_cross_entropy", "gbce"]),
+            "help": "The loss; auto is softmax, sampled above 5,000 items.",
+        },
+    ),
+    "--negatives": ("num_negatives", {"type": POSITIVE, "help": "Negatives, for losses that sample them."}),
+    "--negatives-per": (
+        "negatives",
+        {"type": click.Choice(["position", "step"]), "help": "Whether each position draws negatives, or a step does."},
+    ),
+    "--negative-sampling": (
+        "negative_sampling",
+        {"type": click.Choice(["uniform", "popularity"]), "help": "How the negatives of a step are drawn."},
+    ),
+    "--gbce-calibration": (
+        "gbce_calibration",
+        {"type": click.FloatRange(min=0, max=1), "help": "t of gbce: 0 is plain binary cross-entropy."},
     ),
     "--windows": (
         "windows",
@@ -52,9 +76,21 @@ TRAIN_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
             "help": "Learn from the whole of a long history, or its newest window.",
         },
     ),
-    "--epochs": ("epochs", {"type": POSITIVE, "help": "Most passes over the log."}),
-    "--patience": ("patience", {"type": POSITIVE, "help": "Epochs without a better validation NDCG@10 to stop after."}),
-    "--batch-size": ("batch_size", {"type": POSITIVE, "help": "Windows per step."}),
+    "--epochs": ("epochs", {"type": POSITIVE, "help": "Passes over the log."}),
+    "--min-steps": ("min_steps", {"type": NOT_NEGATIVE, "help": "Steps below which more epochs are added."}),
+    "--patience": (
+        "patience",
+        {"type": NOT_NEGATIVE, "help": "Epochs without a better validation NDCG@10 to stop after; 0 for never."},
+    ),
+    "--validation-users": (
+        "validation_users",
+        {"type": NOT_NEGATIVE, "help": "Most users judged after an epoch; 0 for all."},
+    ),
+    "--batch-size": ("batch_size", {"type": POSITIVE, "help": "Windows or positions of a step."}),
+    "--batch-unit": (
+        "batch_unit",
+        {"type": click.Choice(["windows", "positions"]), "help": "What the batch size counts."},
+    ),
     "--learning-rate": ("learning_rate", {"type": click.FloatRange(min=0, min_open=True), "help": "Of Adam."}),
     "--schedule": ("schedule", {"type": click.Choice(["constant", "cosine"]), "help": "Decay of the learning rate."}),
     "--average": ("average", {"type": RATE, "help": "Momentum of a moving average of the weights; 0 for none."}),
@@ -100,6 +136,16 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 @config_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write, a RUN.")
 @click.option("--force", is_flag=True, help="Replace an existing RUN, once the new one is whole.")
+@click.option("--resume", is_flag=True, help="Go on with an unfinished training of the same log and options.")
+@click.option(
+    "--checkpoint-minutes",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Time between checkpoints within an epoch; there is one after each epoch.",
+)
+@click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder to write TensorBoard events to.")
+@click.option("--distribute", type=click.Choice(["multi-worker"]), help="Train with the other workers of TF_CONFIG.")
 @json_option
 def train(
     data: str,
@@ -110,6 +156,10 @@ def train(
     preset: str,
     out: Path,
     force: bool,
+    resume: bool,
+    checkpoint_minutes: float,
+    tensorboard: Path | None,
+    distribute: str | None,
     as_json: bool,
     **fields: Any,
 ) -> None:
@@ -120,20 +170,44 @@ def train(
 
     Example: sasrec-edge train --data ml-100k --out run
     """
-    from sasrec_train import config, console, datasets, quiet, run, staging
+    from sasrec_train import config, console, datasets, errors, quiet, run, staging
 
-    staging.check(out, force=force, marker=run.CONFIG)
-    model, recipe = _chosen(MODEL_OPTIONS, fields), _chosen(TRAIN_OPTIONS, fields)
-    _, train_config = config.preset(preset, n_items=1, model=model, train=recipe)
-    if "num_negatives" in recipe and train_config.loss == "cross_entropy":
-        raise click.UsageError("--negatives has no effect on cross_entropy. Add --loss binary_cross_entropy.")
+    chosen = {"model": _chosen(MODEL_OPTIONS, fields), "train": _chosen(TRAIN_OPTIONS, fields)}
+    config.preset(preset, n_items=1, **chosen)  # so that a bad option is said before a long log is read
     with console.notes():
+        workers = _connect() if distribute else None
+        chief = workers is None or workers.rank == 0
+        if chief:
+            staging.check(out, force=force, marker=run.CONFIG)
+            run.check_unfinished(out, force=force, resume=resume)
         columns = {"user_column": user_column, "item_column": item_column, "time_column": time_column}
         log = datasets.load(data, **columns, titles=titles)
-        model_config, train_config = config.preset(preset, n_items=log.n_items, model=model, train=recipe)
+        configs = config.preset(preset, n_items=log.n_items, **chosen)
+        _refuse_idle_options(configs[1], chosen["train"])
         quiet.import_tensorflow()
-        with console.epochs(train_config.epochs, plain=as_json) as on_epoch:
-            done = run.create(log, model_config, train_config, out, preset=preset, force=force, on_epoch=on_epoch)
+        from sasrec_train import tensorboard as board
+
+        try:
+            if workers is not None and not chief:
+                run.join(log, *configs, workers=workers)
+                click.echo(f"worker {workers.rank} is done; worker 0 writes {out}", err=True)
+                return
+            with console.epochs(plain=as_json) as show, board.events(tensorboard) as record:
+                done = run.create(
+                    log,
+                    *configs,
+                    out,
+                    preset=preset,
+                    force=force,
+                    resume=resume,
+                    checkpoint_every_s=60 * checkpoint_minutes,
+                    on_epoch=lambda epoch: (show(epoch), record(epoch)),
+                    workers=workers,
+                )
+        except errors.WorkerLostError as error:
+            from sasrec_train import distribute as workers_module
+
+            workers_module.restart(error)
     click.echo(json.dumps(done.metrics) if as_json else console.table(done.metrics))
 
 
@@ -159,6 +233,26 @@ def evaluate(run: Path, keep_seen: bool, seed: int, as_json: bool) -> None:
         split = leave_one_out(loaded.interactions)
         result = judge.on_test(loaded.model(), split, keep_seen=keep_seen, seed=seed)
     click.echo(json.dumps(result) if as_json else console.table(result))
+
+
+def _connect() -> Any:
+    """Return the workers of TF_CONFIG; TensorFlow wants this before anything else of it runs."""
+    from sasrec_train import quiet
+
+    quiet.import_tensorflow()
+    from sasrec_train import distribute
+
+    return distribute.connect()
+
+
+def _refuse_idle_options(recipe: Any, given: dict[str, Any]) -> None:
+    """Refuse options that the chosen loss does not look at."""
+    idle = {"--negatives": "num_negatives", "--negatives-per": "negatives", "--negative-sampling": "negative_sampling"}
+    for option, field in idle.items():
+        if field in given and not recipe.samples:
+            raise click.UsageError(f"{option} has no effect on {recipe.loss}. Add --loss sampled_softmax.")
+    if "gbce_calibration" in given and recipe.loss != "gbce":
+        raise click.UsageError(f"--gbce-calibration has no effect on {recipe.loss}. Add --loss gbce.")
 
 
 def _chosen(options: dict[str, tuple[str, dict[str, Any]]], fields: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from sasrec_train.errors import ConfigError
 
 __all__ = ["PRESETS", "ModelConfig", "TrainConfig", "preset"]
 
+MAX_FULL_SOFTMAX = 5000  # Items; beyond, softmax over the whole catalogue costs more than the network.
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Config = TypeVar("Config", "ModelConfig", "TrainConfig")
 Rate = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
@@ -47,6 +48,11 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A linear layer after attention, as in the Transformer; the SASRec code has none."""
     activation: Literal["relu", "gelu", "silu", "tanh"] = "relu"
     """Activation inside the feed-forward network."""
+    similarity: Literal["dot", "cosine"] = "dot"
+    """How a hidden state is scored against an item: their product, or the cosine of their angle over `temperature`.
+    With `cosine` all item vectors have length 1, where they are read and where they are scored."""
+    temperature: Annotated[float, msgspec.Meta(gt=0.0)] = 0.07
+    """What cosines are divided by, so that scores reach from -1 / temperature to 1 / temperature."""
     embedding_l2: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
     """L2 penalty on the item and position embeddings."""
 
@@ -61,18 +67,33 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the network is trained."""
 
-    loss: Literal["cross_entropy", "binary_cross_entropy"] = "cross_entropy"
-    """`cross_entropy`: softmax over the whole catalogue. `binary_cross_entropy`: against sampled negatives."""
+    loss: Literal["auto", "cross_entropy", "sampled_softmax", "binary_cross_entropy", "gbce"] = "auto"
+    """`cross_entropy`: softmax over the whole catalogue. `sampled_softmax`: over the target and sampled negatives, with
+    logQ. `binary_cross_entropy`, `gbce`: each target against sampled negatives. `auto`: cross_entropy up to
+    MAX_FULL_SOFTMAX items, sampled_softmax above."""
     num_negatives: Positive = 1
-    """Negatives per position for `binary_cross_entropy`, drawn outside the user's own history."""
+    """Negatives, for the losses that sample them."""
+    negatives: Literal["position", "step"] = "position"
+    """`position`: each position draws its own, outside the user's history. `step`: all positions of a step share them,
+    and one equal to a position's target is masked there."""
+    negative_sampling: Literal["uniform", "popularity"] = "uniform"
+    """How shared negatives are drawn; `popularity`: in proportion to the training count + 1."""
+    gbce_calibration: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.75
+    """t of `gbce`: 0 is plain binary cross-entropy, 1 full calibration."""
     windows: Literal["all", "last"] = "all"
     """`all`: a long history is cut into windows at a random offset each epoch. `last`: its newest window only."""
     epochs: Positive = 60
-    """Most passes over the training windows."""
-    patience: Positive = 10
-    """Epochs without a better validation NDCG@10 after which training stops."""
+    """Passes over the training windows, or up to so many where patience ends them earlier."""
+    min_steps: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Steps below which more epochs are added: small logs have few steps in an epoch."""
+    patience: Annotated[int, msgspec.Meta(ge=0)] = 10
+    """Epochs without a better validation NDCG@10 after which training stops; 0: it never does."""
+    validation_users: Annotated[int, msgspec.Meta(ge=0)] = 5000
+    """Most users that are judged after each epoch, the same ones each time; 0: all."""
     batch_size: Positive = 128
-    """Windows per step."""
+    """Windows or positions of a step, see batch_unit."""
+    batch_unit: Literal["windows", "positions"] = "windows"
+    """What batch_size counts. Positions make a step the same work whatever the histories' lengths."""
     learning_rate: Annotated[float, msgspec.Meta(gt=0.0)] = 1e-3
     """Adam's learning rate, the first one where it decays."""
     schedule: Literal["constant", "cosine"] = "cosine"
@@ -83,6 +104,18 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Adam's decay of the second moment."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
     """Seed of the initial weights, dropout, window offsets and negatives."""
+
+    def __post_init__(self) -> None:
+        if self.negatives == "position" and self.negative_sampling != "uniform":
+            raise ConfigError(
+                f"negative_sampling is {self.negative_sampling!r} where each position draws its own negatives, "
+                "expected 'uniform'. Add --negative-sampling uniform or --negatives-per step."
+            )
+
+    @property
+    def samples(self) -> bool:
+        """Whether the loss draws negatives."""
+        return self.loss in {"sampled_softmax", "binary_cross_entropy", "gbce"}
 
 
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
@@ -110,10 +143,11 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
     # What measures best here so far: pre-norm, an output projection, softmax over the whole catalogue.
     "modern": {
-        "model": {"dropout_rate": 0.4},
+        "model": {"dropout_rate": 0.5, "similarity": "cosine"},
         "train": {
-            "epochs": 40, "patience": 40, "batch_size": 32, "learning_rate": 1e-3, "schedule": "constant",
-            "average": 0.995,
+            "loss": "auto", "num_negatives": 512, "negatives": "step", "negative_sampling": "popularity",
+            "epochs": 20, "min_steps": 4000, "patience": 0, "batch_size": 1024, "batch_unit": "positions",
+            "learning_rate": 3e-3, "schedule": "cosine", "average": 0.995,
         },
     },
 }  # fmt: skip
@@ -140,10 +174,14 @@ def preset(
     if name not in PRESETS:
         raise ConfigError(f"preset is {name!r}, expected one of {', '.join(PRESETS)}.")
     chosen = PRESETS[name]
-    return (
-        _convert({**chosen["model"], **(model or {}), "n_items": n_items}, ModelConfig),
-        _convert({**chosen["train"], **(train or {})}, TrainConfig),
-    )
+    recipe = {**chosen["train"], **(train or {})}
+    if "epochs" in (train or {}) and "min_steps" not in (train or {}):
+        recipe["min_steps"] = 0  # who says how many epochs means it
+    train_config = _convert(recipe, TrainConfig)
+    if train_config.loss == "auto":
+        loss = "cross_entropy" if n_items <= MAX_FULL_SOFTMAX else "sampled_softmax"
+        train_config = msgspec.structs.replace(train_config, loss=loss)
+    return _convert({**chosen["model"], **(model or {}), "n_items": n_items}, ModelConfig), train_config
 
 
 def _convert(fields: Mapping[str, Any], kind: type[Config]) -> Config:

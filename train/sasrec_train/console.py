@@ -4,12 +4,11 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-if TYPE_CHECKING:
-    from sasrec_train.fit import Epoch
+from sasrec_train.progress import Epoch
 
 __all__ = ["epochs", "notes", "table"]
 
@@ -36,26 +35,28 @@ class _Echo(logging.Handler):
 
 
 @contextmanager
-def epochs(total: int, *, plain: bool) -> Iterator[Callable[["Epoch"], None]]:
+def epochs(*, plain: bool) -> Iterator[Callable[[Epoch], None]]:
     """Give a function that shows an epoch: by a line each, or by a bar where stderr is a terminal, unless `plain`."""
     if plain or not sys.stderr.isatty():
-        yield lambda epoch: click.echo(describe(epoch, total), err=True)
+        yield lambda epoch: click.echo(describe(epoch), err=True)
         return
     from rich.console import Console  # noqa: PLC0415 - only where somebody watches
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
-        task = progress.add_task("first epoch", total=total)
-        yield lambda epoch: progress.update(task, completed=epoch.epoch, description=describe(epoch, total))
+        task = progress.add_task("first epoch", total=None)
+        yield lambda epoch: progress.update(
+            task, total=epoch.total, completed=epoch.epoch, description=describe(epoch)
+        )
 
 
-def describe(epoch: "Epoch", total: int) -> str:
+def describe(epoch: Epoch) -> str:
     """Return one epoch as a line."""
     hr, ndcg = epoch.validation["hr@10"], epoch.validation["ndcg@10"]
     return (
-        f"epoch {epoch.epoch}/{total}  loss {epoch.loss:.4f}  "
-        f"validation HR@10 {hr:.4f}  NDCG@10 {ndcg:.4f}  {epoch.seconds:.1f} s"
+        f"epoch {epoch.epoch}/{epoch.total}  loss {epoch.loss:.4f}  "
+        f"validation HR@10 {hr:.4f}  NDCG@10 {ndcg:.4f}  {epoch.seconds + epoch.validation_seconds:.1f} s"
     )
 
 

@@ -1,6 +1,6 @@
 """Errors a user of training can expect and act on; each message says place, value seen and what to do."""
 
-__all__ = ["ConfigError", "DataError", "RunError", "TrainError"]
+__all__ = ["ConfigError", "DataError", "RunError", "TrainError", "WorkerLostError"]
 
 
 class TrainError(Exception):
@@ -17,3 +17,7 @@ class DataError(TrainError, ValueError):
 
 class RunError(TrainError, ValueError):
     """A RUN folder is missing, incomplete or in the way."""
+
+
+class WorkerLostError(TrainError, ConnectionError):
+    """Another worker of a distributed run is gone; all go on from the last checkpoint once it is back."""

@@ -1,6 +1,5 @@
 """Training: batches in, the weights of the epoch with the best validation NDCG@10 out."""
 
-import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,31 +9,21 @@ import keras  # noqa: TID251 - the training graph is built here
 import numpy as np
 import tensorflow as tf  # noqa: TID251
 
-from sasrec_train import evaluate, losses, metrics
+from sasrec_train import evaluate, metrics
 from sasrec_train.batches import Batches
+from sasrec_train.checkpoints import Checkpoints
 from sasrec_train.config import ModelConfig, TrainConfig
+from sasrec_train.distribute import ALONE, Workers
 from sasrec_train.errors import ConfigError, DataError
 from sasrec_train.interactions import Interactions
 from sasrec_train.model import SASRec
+from sasrec_train.progress import Epoch, Progress
 from sasrec_train.split import HeldOut, Split, leave_one_out
+from sasrec_train.trainer import Trainer
 
-__all__ = ["Epoch", "Trained", "train"]
+__all__ = ["Trained", "train"]
 
-LAST_RATE = 0.05  # Share of the first learning rate that is left at the end of a cosine schedule.
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """What one pass over the training windows came to."""
-
-    epoch: int
-    """From 1."""
-    loss: float
-    """Mean training loss of a position, with the L2 penalty."""
-    validation: dict[str, float]
-    """Metrics of the validation items against the whole catalogue, seen items excluded."""
-    seconds: float
-    """Wall-clock time of training and validation."""
+AHEAD = 8  # Batches made while a step runs.
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +45,8 @@ def train(
     *,
     split: Split | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
+    checkpoints: Checkpoints | None = None,
+    workers: Workers = ALONE,
 ) -> Trained:
     """Train SASRec on a log. The same arguments on the same machine give the same weights.
 
@@ -64,11 +55,15 @@ def train(
         model_config: The network; its n_items must be the log's.
         train_config: The recipe.
         split: leave_one_out(interactions), where it is already made.
-        on_epoch: Called after each epoch.
+        on_epoch: Called after each epoch, by the chief only.
+        checkpoints: Where to save what a kill must not cost; what is there already is gone on from.
+        workers: Those who train together; all of them call this with the same log and recipe.
 
     Raises:
         ConfigError: The network is made for another catalogue, or training diverges.
         DataError: The log is too small to be split or to be learned from.
+        RunError: A checkpoint cannot be saved or read.
+        WorkerLostError: Another worker is gone.
     """
     if model_config.n_items != interactions.n_items:
         raise ConfigError(
@@ -82,23 +77,7 @@ def train(
             f"{interactions.name}: no history has two items left after validation and test are held out. "
             "Give a longer log."
         )
-    keras.utils.set_random_seed(train_config.seed)
-    model = SASRec(model_config)
-    trainer = _Trainer(model, train_config, batches.positions_per_batch)
-    trainer.compile(optimizer=_optimizer(train_config, len(batches)), jit_compile=False)
-    # Swaps the averaged weights in before the validation, and back before the next epoch.
-    averaging = [keras.callbacks.SwapEMAWeights(swap_on_epoch=True)] if train_config.average else []
-    validation = _Validation(model, split.validation, train_config, on_epoch)
-    trainer.fit(
-        _dataset(batches, train_config),
-        epochs=train_config.epochs,
-        steps_per_epoch=len(batches),
-        callbacks=[*averaging, validation],
-        shuffle=False,  # the batches come shuffled
-        verbose=0,
-    )
-    model.set_weights(validation.best_weights)
-    return Trained(model, validation.epochs, validation.best_epoch)
+    return _Run(split, batches, model_config, train_config, on_epoch, checkpoints, workers).train()
 
 
 def _batches(split: Split, model: ModelConfig, recipe: TrainConfig) -> Batches:
@@ -107,124 +86,155 @@ def _batches(split: Split, model: ModelConfig, recipe: TrainConfig) -> Batches:
         n_items=model.n_items,
         max_len=model.max_len,
         batch_size=recipe.batch_size,
+        batch_unit=recipe.batch_unit,
         windows=recipe.windows,
-        num_negatives=_num_negatives(recipe),
+        num_negatives=recipe.num_negatives if recipe.samples else 0,
+        negatives=recipe.negatives,
+        negative_sampling=recipe.negative_sampling,
         newest_only=not model.causal,
         seed=recipe.seed,
     )
 
 
-def _num_negatives(recipe: TrainConfig) -> int:
-    return recipe.num_negatives if recipe.loss == "binary_cross_entropy" else 0
-
-
-def _optimizer(recipe: TrainConfig, steps_per_epoch: int) -> Any:
-    rate: Any = recipe.learning_rate
-    if recipe.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, recipe.epochs * steps_per_epoch, alpha=LAST_RATE)
-    average = {"use_ema": True, "ema_momentum": recipe.average} if recipe.average else {}
-    return _Adam(rate, beta_2=recipe.beta_2, name="adam", **average)
-
-
-def _dataset(batches: Batches, recipe: TrainConfig) -> Any:
-    """Feed epoch after epoch without end; `fit` counts the steps."""
-
-    def generate() -> Iterator[Any]:
-        for number in itertools.count():
-            for batch in batches.epoch(number):
-                yield batch.history, (batch.targets, batch.negatives)
-
-    ids = tf.TensorSpec((None, None), tf.int32)
-    negatives = tf.TensorSpec((None, None, _num_negatives(recipe)), tf.int32)
-    return tf.data.Dataset.from_generator(generate, output_signature=(ids, (ids, negatives))).prefetch(4)
-
-
-class _Adam(keras.optimizers.Adam):  # type: ignore[misc] # Keras has no types
-    """Adam with dense gradients: every row of the item table has one, and Keras is slow with sparse ones."""
-
-    def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
-        variables = self._trainable_variables if trainable_variables is None else trainable_variables
-        dense = [
-            tf.math.unsorted_segment_sum(grad.values, grad.indices, variable.shape[0])
-            if isinstance(grad, tf.IndexedSlices)
-            else grad
-            for grad, variable in zip(grads, variables, strict=True)
-        ]
-        return super().apply(dense, trainable_variables)
-
-
-class _Trainer(keras.Model):  # type: ignore[misc]
-    """Holds the network while it is trained, so that the network itself is saved without an optimizer."""
-
-    def __init__(self, network: SASRec, recipe: TrainConfig, positions_per_batch: float):
-        super().__init__(name="trainer")
-        self.network = network
-        self.loss_name = recipe.loss
-        self.positions_per_batch = positions_per_batch
-
-    def call(self, history: Any, training: bool | None = None) -> Any:
-        return self.network(history, training=training)
-
-    def compute_loss(
-        self,
-        x: Any = None,  # noqa: ARG002 - Keras calls it with these names
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,  # noqa: ARG002
-        training: bool = True,  # noqa: ARG002
-    ) -> Any:
-        targets, negatives = y
-        trained = targets > 0
-        hidden = tf.boolean_mask(y_pred, trained)  # (P, D): pads never reach the item table
-        targets = tf.boolean_mask(targets, trained)
-        table = self.network.item_table
-        if self.loss_name == "cross_entropy":
-            loss = losses.cross_entropy(hidden, table, targets)
-        else:
-            loss = losses.binary_cross_entropy(hidden, table, targets, tf.boolean_mask(negatives, trained))
-        return loss / self.positions_per_batch + sum(self.network.losses)
-
-
-class _Validation(keras.callbacks.Callback):  # type: ignore[misc]
-    """Ranks the validation items after each epoch, keeps the best weights, and stops when they stay the best."""
+class _Run:
+    """One training run, from its first or its last saved step to its end."""
 
     def __init__(
         self,
-        network: SASRec,
-        held_out: HeldOut,
+        split: Split,
+        batches: Batches,
+        model_config: ModelConfig,
         recipe: TrainConfig,
         on_epoch: Callable[[Epoch], None] | None,
+        checkpoints: Checkpoints | None,
+        workers: Workers,
     ):
-        super().__init__()
-        self.network = network
-        self.held_out = held_out
         self.recipe = recipe
+        self.batches = batches
         self.on_epoch = on_epoch
-        self.encode = network.encoder()
-        self.epochs: list[Epoch] = []
-        self.best_epoch = 0
-        self.best_ndcg = -1.0
-        self.best_weights: list[Any] = []
-        self.started = 0.0
+        self.checkpoints = checkpoints if workers.rank == 0 else None
+        self.workers = workers
+        self.num_epochs = max(recipe.epochs, -(-recipe.min_steps // len(batches)))
+        self.validation = _sampled(split.validation, recipe)
+        keras.utils.set_random_seed(recipe.seed)
+        # The network that is judged and saved: averaged weights stand in it while the other one is trained.
+        self.judged = SASRec(model_config)
+        self.encode = self.judged.encoder()
+        self.trainer = Trainer(
+            SASRec(model_config),
+            recipe,
+            total_steps=self.num_epochs * len(batches),
+            positions_per_batch=batches.positions_per_batch,
+            log_probabilities=batches.log_probabilities,
+            workers=workers,
+        )
+        self.progress = Progress()
+        self.epoch = 0  # finished ones; the chief's progress says more
+        self.best: list[Any] = []
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
-        self.started = time.perf_counter()
+    def train(self) -> Trained:
+        self._restore()
+        while not self._chief_says(finished=self._is_finished()):
+            self._train_epoch()
+            if self.workers.rank == 0:
+                self._judge()
+            self.epoch += 1
+            self.progress.batch, self.progress.seconds = 0, 0.0
+        if self.best:
+            self.judged.set_weights(self.best)
+        return Trained(self.judged, self.progress.epochs, self.progress.best_epoch)
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        loss = float(logs["loss"])
+    def _restore(self) -> None:
+        """Go on from the last checkpoint; every worker gets the chief's state."""
+        state = self.trainer.state
+        if self.checkpoints is not None and self.checkpoints.exists():
+            arrays, self.progress = self.checkpoints.load()
+            for name, variable in state.items():
+                variable.assign(arrays[name])
+            if self.progress.best_epoch:
+                self.best = _in_order(self.checkpoints.load_best(self.progress))
+        place = np.array([len(self.progress.epochs), self.progress.batch], np.int32)
+        if self.workers.count > 1:
+            place, *values = self.workers.share([place, *(variable.numpy() for variable in state.values())])
+            for variable, value in zip(state.values(), values, strict=True):
+                variable.assign(value)
+            for generator in _seeds(self.trainer.network):  # or all workers would drop the same places
+                generator.assign_add([self.workers.rank, 0])
+        self.epoch, self.progress.batch = int(place[0]), int(place[1])
+
+    def _chief_says(self, *, finished: bool) -> bool:
+        if self.workers.count == 1:
+            return finished
+        return bool(self.workers.share([np.array([finished], np.int32)])[0][0])
+
+    def _is_finished(self) -> bool:
+        waited = self.epoch - self.progress.best_epoch
+        return self.epoch >= self.num_epochs or 0 < self.recipe.patience <= waited
+
+    def _train_epoch(self) -> None:
+        started = time.perf_counter() - self.progress.seconds
+        for arrays in self._dataset(self.epoch, self.progress.batch):
+            self.trainer(*arrays)
+            self.progress.batch += 1
+            if self.checkpoints is not None and self.checkpoints.due:
+                self.progress.seconds = time.perf_counter() - started
+                self._save()
+        self.progress.seconds = time.perf_counter() - started
+
+    def _dataset(self, epoch: int, start: int) -> Any:
+        def generate() -> Iterator[Any]:
+            for batch in self.batches.epoch(epoch, start=start):
+                yield batch.share(self.workers.rank, self.workers.count).arrays
+
+        return tf.data.Dataset.from_generator(generate, output_signature=tuple(self.trainer.signature)).prefetch(AHEAD)
+
+    def _judge(self) -> None:
+        """Rank the validation items, note the epoch, and save."""
+        loss = self.trainer.take_loss() / len(self.batches)
         if not np.isfinite(loss):
             raise ConfigError(
-                f"the training loss is {loss} in epoch {epoch + 1}, expected a number: training diverged. "
+                f"the training loss is {loss} in epoch {self.epoch + 1}, expected a number: training diverged. "
                 f"Lower --learning-rate (it is {self.recipe.learning_rate:g})."
             )
-        scorer = evaluate.model_scorer(self.network, self.held_out.histories, encode=self.encode)
-        ranks, _ = evaluate.rank(scorer, self.held_out, n_items=self.network.config.n_items, num_negatives=0)
-        done = Epoch(epoch + 1, loss, metrics.ranking_metrics(ranks), time.perf_counter() - self.started)
-        self.epochs.append(done)
-        if done.validation["ndcg@10"] > self.best_ndcg:
-            self.best_epoch, self.best_ndcg = done.epoch, done.validation["ndcg@10"]
-            self.best_weights = self.network.get_weights()
+        started = time.perf_counter()
+        self.trainer.judge(self.judged)
+        scorer = evaluate.model_scorer(self.judged, self.validation.histories, encode=self.encode)
+        ranks, _ = evaluate.rank(scorer, self.validation, n_items=self.judged.config.n_items, num_negatives=0)
+        epoch = Epoch(
+            epoch=self.epoch + 1,
+            total=self.num_epochs,
+            loss=loss,
+            validation=metrics.ranking_metrics(ranks),
+            seconds=self.progress.seconds,
+            validation_seconds=time.perf_counter() - started,
+        )
+        better = self.progress.add(epoch)
+        if better:
+            self.best = self.judged.get_weights()
+        if self.checkpoints is not None:
+            self._save(best={str(i): weight for i, weight in enumerate(self.best)} if better else None)
         if self.on_epoch is not None:
-            self.on_epoch(done)
-        if done.epoch - self.best_epoch >= self.recipe.patience:
-            self.model.stop_training = True
+            self.on_epoch(epoch)
+
+    def _save(self, best: dict[str, Any] | None = None) -> None:
+        if self.checkpoints is not None:
+            arrays = {name: variable.numpy() for name, variable in self.trainer.state.items()}
+            self.checkpoints.save(arrays, self.progress, best=best)
+
+
+def _sampled(held_out: HeldOut, recipe: TrainConfig) -> HeldOut:
+    """Return at most `validation_users` of the users, the same ones in every run."""
+    users = held_out.users.size
+    if not recipe.validation_users or users <= recipe.validation_users:
+        return held_out
+    chosen = np.sort(np.random.default_rng(0).choice(users, recipe.validation_users, replace=False))
+    return HeldOut(held_out.users[chosen], held_out.histories.take(chosen), held_out.targets[chosen])
+
+
+def _in_order(arrays: dict[str, Any]) -> list[Any]:
+    return [arrays[name] for name in sorted(arrays, key=int)]
+
+
+def _seeds(network: SASRec) -> list[Any]:
+    """The states of the generators that dropout draws from."""
+    return [weight.value for weight in network.non_trainable_variables if "seed_generator" in weight.path]

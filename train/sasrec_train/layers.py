@@ -8,10 +8,21 @@ import numpy as np
 from keras import ops  # noqa: TID251
 from numpy.typing import NDArray
 
-__all__ = ["LAYER_NORM_EPSILON", "MASKED", "PositionEmbedding", "SASRecBlock", "SelfAttention", "sinusoids"]
+__all__ = [
+    "LAYER_NORM_EPSILON",
+    "MASKED",
+    "UNIT_EPSILON",
+    "PositionEmbedding",
+    "SASRecBlock",
+    "SelfAttention",
+    "layer_norm",
+    "sinusoids",
+    "unit",
+]
 
 MASKED = -1e9  # Added to attention logits of hidden keys; finite, so that a row of pads gives no NaN.
 LAYER_NORM_EPSILON = 1e-6
+UNIT_EPSILON = 1e-12  # Under the root, so that a zero vector stays zero and has a gradient.
 PACKAGE = "sasrec_edge"
 
 
@@ -35,41 +46,39 @@ class PositionEmbedding(keras.layers.Layer):  # type: ignore[misc] # Keras has n
     Args:
         max_len: Number of positions.
         kind: `learned` or `sinusoidal` (fixed).
-        l2: L2 penalty on learned positions.
 
     Call arguments:
         x: float32 (B, T, D) with T ≤ max_len.
+        positions: int32 (B, T), the position of each place; None where the newest item stands in the last column.
 
     Masking: none; pads get a position too, and are hidden as keys later.
 
     Source: kang205/SASRec model.py (learned), Vaswani et al. 2017 (sinusoidal).
     """
 
-    def __init__(self, max_len: int, kind: str = "learned", l2: float = 0.0, **kwargs: Any):
+    def __init__(self, max_len: int, kind: str = "learned", **kwargs: Any):
         super().__init__(**kwargs)
         self.max_len = max_len
         self.kind = kind
-        self.l2 = l2
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "max_len": self.max_len, "kind": self.kind, "l2": self.l2}
+        return {**super().get_config(), "max_len": self.max_len, "kind": self.kind}
 
     def build(self, input_shape: tuple[int | None, int | None, int]) -> None:
         dim = input_shape[-1]
         if self.kind == "sinusoidal":
             self.embeddings = sinusoids(self.max_len, dim)
         else:
-            regularizer = keras.regularizers.L2(self.l2) if self.l2 else None
             self.embeddings = self.add_weight(
-                shape=(self.max_len, dim),
-                initializer="glorot_uniform",
-                regularizer=regularizer,
-                name="embeddings",
+                shape=(self.max_len, dim), initializer="glorot_uniform", name="embeddings"
             )
         self.built = True
 
-    def call(self, x: Any) -> Any:
-        return x + ops.convert_to_tensor(self.embeddings)[self.max_len - ops.shape(x)[1] :]
+    def call(self, x: Any, positions: Any = None) -> Any:
+        embeddings = ops.convert_to_tensor(self.embeddings)
+        if positions is None:
+            return x + embeddings[self.max_len - ops.shape(x)[1] :]
+        return x + ops.take(embeddings, positions, axis=0)
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -230,3 +239,8 @@ class SASRecBlock(keras.layers.Layer):  # type: ignore[misc]
 def layer_norm(name: str, *, trained: bool) -> Any:
     """Return the layer norm used throughout, with or without a trained scale and offset."""
     return keras.layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, center=trained, scale=trained, name=name)
+
+
+def unit(x: Any) -> Any:
+    """Return vectors (…, D) of length 1 in the same directions; zero vectors stay zero."""
+    return x * ops.rsqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + UNIT_EPSILON)

@@ -1,35 +1,89 @@
-"""The two losses, on logits, summed over the positions that hold a target."""
+"""The losses, summed over the positions that hold a target: from hidden states and rows of the item table."""
 
 from typing import Any
 
 import tensorflow as tf  # noqa: TID251 - the training graph is built here
 
-__all__ = ["binary_cross_entropy", "cross_entropy"]
+__all__ = ["binary_cross_entropy", "cross_entropy", "gbce_power", "sampled_softmax", "target_logits", "to_negatives"]
 
+MASKED = -1e9  # Logit of a negative that counts for nothing.
 MAX_LOGITS = 2**20  # Logits held at once by cross_entropy: 4 MiB stay in the processor's cache.
 MIN_ROWS = 64  # Positions taken at once, however large the catalogue: fewer would make the products slow.
 
 
-def binary_cross_entropy(hidden: Any, table: Any, targets: Any, negatives: Any) -> Any:
-    """Return the summed loss of telling each target from sampled negatives.
+def target_logits(hidden: Any, target_rows: Any) -> Any:
+    """Return float32 (P,) from hidden states and the targets' rows of the item table, both float32 (P, D)."""
+    return tf.reduce_sum(hidden * target_rows, axis=-1)
+
+
+def to_negatives(hidden: Any, rows: Any, negatives: Any, targets: Any) -> Any:
+    """Return the logits of negatives, MASKED where one is no negative.
 
     Args:
         hidden: float32 (P, D), hidden states at the trained positions.
-        table: float32 (V, D), the item table.
-        targets: int32 (P,), item ids.
-        negatives: int32 (P, S), item ids; 0 counts for nothing.
+        rows: float32 (S, D) or (P, S, D), the negatives' rows of the item table.
+        negatives: int32 (S,) or (P, S), item ids; 0 counts for nothing.
+        targets: int32 (P,), item ids. A negative equal to its position's target is an accidental hit.
 
     Returns:
-        float32 scalar: -log σ(target logit), and the mean over negatives of -log(1 - σ(logit)), both by softplus, which
-        stays finite.
-
-    Source: Kang & McAuley 2018, equation 6.
+        float32 (P, S).
     """
-    positive = tf.reduce_sum(hidden * tf.gather(table, targets), axis=-1)  # (P,)
-    negative = tf.einsum("pd,psd->ps", hidden, tf.gather(table, negatives))
-    weight = tf.cast(negatives > 0, negative.dtype)
-    weight /= tf.maximum(tf.reduce_sum(weight, axis=-1, keepdims=True), 1.0)
-    return tf.reduce_sum(tf.nn.softplus(-positive)) + tf.reduce_sum(weight * tf.nn.softplus(negative))
+    shared = negatives.shape.rank == 1
+    logits = tf.matmul(hidden, rows, transpose_b=True) if shared else tf.einsum("pd,psd->ps", hidden, rows)
+    wrong = (negatives == 0) | (negatives == targets[:, None])
+    return tf.where(wrong, MASKED, logits)
+
+
+def binary_cross_entropy(positive: Any, negative: Any, power: float = 1.0, *, mean: bool = True) -> Any:
+    """Return the summed loss of telling each target from its negatives.
+
+    Args:
+        positive: float32 (P,), logits of the targets.
+        negative: float32 (P, S), logits of the negatives, see to_negatives.
+        power: The exponent β of generalised BCE, see gbce_power; 1 for plain BCE.
+        mean: Whether the negatives of a position weigh as much as its target together, or each.
+
+    Returns:
+        float32 scalar: -β log σ(target), and -log(1 - σ(negative)) over the negatives, both by softplus, which stays
+        finite.
+
+    Source: Kang & McAuley 2018, equation 6; Petrov & Macdonald 2023, equation 12 (gBCE).
+    """
+    pushed = tf.reduce_sum(tf.nn.softplus(negative), axis=-1)
+    if mean:
+        pushed /= tf.maximum(tf.reduce_sum(tf.cast(negative > MASKED, negative.dtype), axis=-1), 1.0)
+    return power * tf.reduce_sum(tf.nn.softplus(-positive)) + tf.reduce_sum(pushed)
+
+
+def gbce_power(calibration: float, num_negatives: int, n_items: int) -> float:
+    """Return the exponent β that undoes the overconfidence of sampled negatives.
+
+    Args:
+        calibration: t in [0, 1]: 0 gives plain BCE (β = 1), 1 probabilities as calibrated as full softmax.
+        num_negatives: Negatives per position.
+        n_items: Catalogue size without the padding id.
+
+    Source: Petrov & Macdonald, "gSASRec", RecSys 2023, equation 15.
+    """
+    rate = min(1.0, num_negatives / max(1, n_items - 1))
+    return rate * (calibration * (1 - 1 / rate) + 1 / rate)
+
+
+def sampled_softmax(positive: Any, negative: Any) -> Any:
+    """Return the summed softmax cross-entropy of each target among its negatives.
+
+    Where the negatives are not drawn uniformly, the log of each id's chance must be taken off all logits first
+    (logQ): the sum then estimates the one over the whole catalogue.
+
+    Args:
+        positive: float32 (P,), logits of the targets.
+        negative: float32 (P, S), logits of the negatives, see to_negatives.
+
+    Source: Bengio & Senécal 2008; Yi et al. 2019 (logQ).
+    """
+    highest = tf.stop_gradient(tf.maximum(positive, tf.reduce_max(negative, axis=-1)))
+    others = tf.reduce_sum(tf.exp(negative - highest[:, None]), axis=-1)
+    return tf.reduce_sum(tf.math.log(tf.exp(positive - highest) + others) + highest - positive)
 
 
 def cross_entropy(hidden: Any, table: Any, targets: Any, max_logits: int = MAX_LOGITS) -> Any:
@@ -75,7 +129,7 @@ def _softmax_in_pieces(hidden: Any, items: Any, max_logits: int) -> tuple[Any, A
         pull = pull.write(i, tf.matmul(softmax, items))
         return i + 1, log_sums, pull, push + tf.matmul(softmax, part, transpose_a=True)
 
-    pieces = -(-total // rows)
+    pieces = tf.maximum(1, -(-total // rows))  # a worker may have no position in a step
     empty = tf.TensorArray(hidden.dtype, size=pieces, infer_shape=False, element_shape=[None])
     empty_rows = tf.TensorArray(hidden.dtype, size=pieces, infer_shape=False, element_shape=[None, dim])
     _, log_sums, pull, push = tf.while_loop(

@@ -9,7 +9,7 @@ import tensorflow as tf  # noqa: TID251
 from keras import ops  # noqa: TID251
 
 from sasrec_train.config import ModelConfig
-from sasrec_train.layers import MASKED, PACKAGE, PositionEmbedding, SASRecBlock, layer_norm
+from sasrec_train.layers import MASKED, PACKAGE, PositionEmbedding, SASRecBlock, layer_norm, unit
 
 __all__ = ["PAD_ID", "SASRec"]
 
@@ -18,7 +18,7 @@ PAD_ID = 0  # Never an item; a contract test pins it to the runtime's.
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class SASRec(keras.Model):  # type: ignore[misc] # Keras has no types
-    """Self-attentive sequential recommendation with tied item embeddings.
+    """Self-attentive sequential recommendation with tied item vectors.
 
     Args:
         config: The network, a ModelConfig (or its fields as a dict, when loaded from a file).
@@ -38,15 +38,13 @@ class SASRec(keras.Model):  # type: ignore[misc] # Keras has no types
         super().__init__(**kwargs)
         self.config = config if isinstance(config, ModelConfig) else msgspec.convert(config, ModelConfig)
         c = self.config
-        regularizer = keras.regularizers.L2(c.embedding_l2) if c.embedding_l2 else None
         self.item_embedding = keras.layers.Embedding(
             c.n_items + 1,
             c.hidden_dim,
             embeddings_initializer="glorot_uniform",
-            embeddings_regularizer=regularizer,
             name="item_embedding",
         )
-        self.position_embedding = PositionEmbedding(c.max_len, c.positions, c.embedding_l2, name="position_embedding")
+        self.position_embedding = PositionEmbedding(c.max_len, c.positions, name="position_embedding")
         self.dropout = keras.layers.Dropout(c.dropout_rate)
         self.blocks = [
             SASRecBlock(
@@ -80,21 +78,41 @@ class SASRec(keras.Model):  # type: ignore[misc] # Keras has no types
 
     @property
     def item_table(self) -> Any:
-        """The tied item embeddings, float32 (V, D); row PAD_ID stands for no item."""
-        return ops.convert_to_tensor(self.item_embedding.embeddings)
+        """The tied item vectors as they are read and scored, float32 (V, D); row PAD_ID stands for no item."""
+        return self.item_vectors(ops.convert_to_tensor(self.item_embedding.embeddings))
+
+    def item_vectors(self, rows: Any) -> Any:
+        """Return the item vectors of rows of the embedding: the rows themselves, or of length 1 for cosines."""
+        return unit(rows) if self.config.similarity == "cosine" else rows
 
     def call(self, history: Any, training: bool | None = None) -> Any:
         history = history[:, -self.config.max_len :]
         is_item = ops.logical_and(history > PAD_ID, history <= self.config.n_items)  # (B, T)
-        x = self.item_embedding(ops.where(is_item, history, PAD_ID))
-        x = x * ops.expand_dims(ops.cast(is_item, x.dtype), -1)  # pads are zero vectors
+        embedded = self.item_vectors(self.item_embedding(ops.where(is_item, history, PAD_ID)))
+        return self.transform(embedded, ops.cast(is_item, "int32"), training=training)
+
+    def transform(self, embedded: Any, segments: Any, positions: Any = None, training: bool | None = None) -> Any:
+        """Return the hidden states of embedded rows, each of which may hold several windows.
+
+        Args:
+            embedded: float32 (B, T, D), item vectors.
+            segments: int32 (B, T), which window of its row a place belongs to, 0 for pads. A position sees its own
+                window only, so windows side by side give what each gives alone.
+            positions: int32 (B, T), position of each place in [0, max_len); None where each row is one window that
+                ends at the last column.
+            training: Whether dropout is on.
+        """
+        is_item = segments > 0
+        x = embedded * ops.expand_dims(ops.cast(is_item, embedded.dtype), -1)  # pads are zero vectors
         if self.config.scale_embeddings:
             x = x * math.sqrt(self.config.hidden_dim)
-        x = self.dropout(self.position_embedding(x), training=training)  # (B, T, D)
-        bias = self._attention_bias(is_item)
+        x = self.dropout(self.position_embedding(x, positions), training=training)  # (B, T, D)
+        bias = self._attention_bias(segments)
         for block in self.blocks:
             x = block(x, bias, training=training)
-        return x if self.final_norm is None else self.final_norm(x)
+        if self.final_norm is not None:
+            x = self.final_norm(x)
+        return unit(x) / self.config.temperature if self.config.similarity == "cosine" else x
 
     def user_vector(self, history: Any) -> Any:
         """Return the hidden state after the newest position, float32 (B, D)."""
@@ -108,10 +126,11 @@ class SASRec(keras.Model):  # type: ignore[misc] # Keras has no types
         """Return the score of every id as next item, float32 (B, V); column PAD_ID means nothing."""
         return ops.matmul(self.user_vector(history), ops.transpose(self.item_table))
 
-    def _attention_bias(self, is_item: Any) -> Any:
+    def _attention_bias(self, segments: Any) -> Any:
         """(B, T) → (B, 1, T, T): 0 where the query may see the key, MASKED where not."""
-        visible = is_item[:, None, None, :]
+        query, key = segments[:, None, :, None], segments[:, None, None, :]
+        visible = ops.logical_and(key > 0, ops.logical_or(query == key, query == 0))  # a pad sees every item before it
         if self.config.causal:
-            position = ops.arange(ops.shape(is_item)[1])
-            visible = ops.logical_and(visible, position[None, :] <= position[:, None])
+            place = ops.arange(ops.shape(segments)[1])
+            visible = ops.logical_and(visible, place[None, :] <= place[:, None])
         return ops.where(visible, 0.0, MASKED)

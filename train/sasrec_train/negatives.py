@@ -1,11 +1,13 @@
-"""Items a user has not had: negatives for training and for the 1 + 100 protocol, drawn exactly."""
+"""Negatives: items a user has not had, drawn exactly, and draws that all positions of a step share."""
+
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_train.interactions import Histories
 
-__all__ = ["NO_NEGATIVE", "Negatives"]
+__all__ = ["NO_NEGATIVE", "Negatives", "SharedNegatives"]
 
 NO_NEGATIVE = 0  # Fills the places of a user who has had nearly everything.
 
@@ -60,3 +62,32 @@ class Negatives:
         """The ordinal-th item (from 0) outside each user's history."""
         smaller = np.searchsorted(self._gaps, users[:, None] * self._stride + ordinals, side="right")
         return ordinals + 1 + smaller - self._starts[users][:, None]
+
+
+class SharedNegatives:
+    """Draws from the whole catalogue, for a whole step at once; whoever's target is among them masks it.
+
+    Args:
+        histories: What is learned from; counts of its items are their popularity.
+        n_items: Catalogue size without the padding id.
+        sampling: `uniform`, or `popularity`: in proportion to count + 1, so that nothing is never drawn.
+    """
+
+    def __init__(self, histories: Histories, n_items: int, sampling: Literal["uniform", "popularity"]):
+        weights = np.ones(n_items + 1)
+        if sampling == "popularity":
+            weights += np.bincount(histories.item_ids, minlength=n_items + 1)
+        weights[0] = 0.0
+        self._cumulative = np.cumsum(weights)
+        with np.errstate(divide="ignore"):
+            logs = np.log(weights / self._cumulative[-1])
+        logs[0] = 0.0  # padding is never drawn; finite, as it may be read
+        self.log_probabilities: NDArray[np.float32] = logs.astype(np.float32)
+        """(V,). Log of the chance of each id in one draw."""
+
+    def sample(self, rng: np.random.Generator, size: int) -> NDArray[np.int32]:
+        """Return (size,) item ids, drawn with replacement."""
+        draws = rng.random(size) * self._cumulative[-1]
+        return np.minimum(np.searchsorted(self._cumulative, draws, side="right"), self._cumulative.size - 1).astype(
+            np.int32
+        )

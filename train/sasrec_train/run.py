@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sasrec_train import run_files, staging
+from sasrec_train.checkpoints import Checkpoints, folder_of
 from sasrec_train.config import ModelConfig, TrainConfig
 from sasrec_train.errors import ConfigError, RunError
 from sasrec_train.interactions import Interactions
+from sasrec_train.progress import Epoch
 
 if TYPE_CHECKING:
-    from sasrec_train.fit import Epoch, Trained
+    from sasrec_train.distribute import Workers
+    from sasrec_train.fit import Trained
     from sasrec_train.model import SASRec
     from sasrec_train.split import Split
 
-__all__ = ["CONFIG", "FORMAT_VERSION", "Run", "RunConfig", "create"]
+__all__ = ["CONFIG", "FORMAT_VERSION", "Run", "RunConfig", "check_unfinished", "create", "join"]
 
 FORMAT_VERSION = 1
 CONFIG = "config.json"
@@ -132,11 +135,15 @@ def create(
     *,
     preset: str = "custom",
     force: bool = False,
-    on_epoch: Callable[["Epoch"], None] | None = None,
+    resume: bool = False,
+    checkpoint_every_s: float = 600.0,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    workers: "Workers | None" = None,
 ) -> Run:
     """Train on a log, measure on its test items, and write the RUN folder.
 
-    The folder appears when it is whole. Whatever fails before leaves `out` as it was.
+    The folder appears when it is whole. Whatever fails before leaves `out` as it was, and the checkpoints beside it
+    (checkpoints.folder_of), which are removed at the end.
 
     Args:
         interactions: The log.
@@ -144,34 +151,82 @@ def create(
         train_config: The recipe.
         out: The folder to write.
         preset: Name of the preset the configurations started from, for the record.
-        force: Replace an existing RUN.
+        force: Replace an existing RUN, and forget an unfinished training.
+        resume: Go on from the checkpoints of an unfinished training, where there are any.
+        checkpoint_every_s: Seconds between checkpoints within an epoch; there is one after each epoch anyway.
         on_epoch: Called after each epoch.
+        workers: Those who train together, see distribute.connect; this is their chief, the others call join().
 
     Raises:
-        RunError: `out` exists already.
+        RunError: `out` exists already, or holds an unfinished training that is neither resumed nor to be replaced.
         TrainError: See fit.train.
     """
-    from sasrec_train import evaluate, fit, split  # noqa: PLC0415 - they load TensorFlow, reading a Run does not
+    from sasrec_train import distribute, evaluate, fit, learning_curve, split  # noqa: PLC0415 - reading a Run is light
 
+    workers = workers or distribute.ALONE
+    parts = split.leave_one_out(interactions)
+    config = RunConfig(
+        format_version=FORMAT_VERSION,
+        preset=preset,
+        data=interactions.name,
+        data_sha256=interactions.sha256,
+        model=model_config,
+        train=train_config,
+        versions={"python": platform.python_version(), **{name: metadata.version(name) for name in VERSIONED}},
+    )
+    checkpoints = Checkpoints(folder_of(Path(out)), _identity(config), every_s=checkpoint_every_s)
     with staging.staged(Path(out), force=force, marker=CONFIG) as folder:
-        parts = split.leave_one_out(interactions)
-        trained = fit.train(interactions, model_config, train_config, split=parts, on_epoch=on_epoch)
-        config = RunConfig(
-            format_version=FORMAT_VERSION,
-            preset=preset,
-            data=interactions.name,
-            data_sha256=interactions.sha256,
-            model=model_config,
-            train=train_config,
-            versions={"python": platform.python_version(), **{name: metadata.version(name) for name in VERSIONED}},
+        check_unfinished(Path(out), force=force, resume=resume)
+        if not resume:
+            checkpoints.remove()
+        trained = fit.train(
+            interactions,
+            model_config,
+            train_config,
+            split=parts,
+            on_epoch=on_epoch,
+            checkpoints=checkpoints,
+            workers=workers,
         )
         trained.model.save(folder / "model.keras")
         run_files.write_json(folder / CONFIG, msgspec.to_builtins(config))
         run_files.write_interactions(folder, interactions)
         run_files.write_json(folder / "split.json", _describe(interactions, parts, trained))
         run_files.write_history(folder / "history.csv", trained.epochs)
+        learning_curve.draw(folder / "learning_curve.svg", trained.epochs, trained.best_epoch)
         run_files.write_json(folder / "metrics.json", evaluate.on_test(trained.model, parts))
+    checkpoints.remove()
     return Run.load(out)
+
+
+def join(
+    interactions: Interactions, model_config: ModelConfig, train_config: TrainConfig, *, workers: "Workers"
+) -> None:
+    """Train with others as a worker that is not their chief: nothing is written, the chief does it.
+
+    Raises:
+        TrainError: See fit.train.
+    """
+    from sasrec_train import fit, split  # noqa: PLC0415 - see create
+
+    fit.train(interactions, model_config, train_config, split=split.leave_one_out(interactions), workers=workers)
+
+
+def check_unfinished(out: Path, *, force: bool, resume: bool) -> None:
+    """Refuse to start over where an unfinished training would be lost.
+
+    Raises:
+        RunError: There are checkpoints, and neither --resume nor --force says what to do with them.
+    """
+    folder = folder_of(out)
+    if not (force or resume) and folder.exists():
+        raise RunError(f"{folder} holds an unfinished training. Go on with --resume, or start over with --force.")
+
+
+def _identity(config: RunConfig) -> dict[str, Any]:
+    """What a checkpoint must have in common with the run that goes on from it."""
+    fields = {**msgspec.to_builtins(config.model), **msgspec.to_builtins(config.train)}
+    return {"n_items": config.model.n_items, "a log of SHA-256": config.data_sha256, **fields}
 
 
 def _describe(interactions: Interactions, parts: "Split", trained: "Trained") -> dict[str, Any]:

@@ -4,15 +4,13 @@ import csv
 import json
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from sasrec_train.errors import RunError
 from sasrec_train.interactions import Histories, Interactions
-
-if TYPE_CHECKING:
-    from sasrec_train.fit import Epoch
+from sasrec_train.progress import Epoch
 
 __all__ = [
     "damaged",
@@ -31,15 +29,15 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def write_history(path: Path, epochs: list["Epoch"]) -> None:
+def write_history(path: Path, epochs: list[Epoch]) -> None:
     """Write history.csv: a row per epoch."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         names = list(epochs[0].validation)
-        writer.writerow(["epoch", "loss", *(f"validation_{name}" for name in names), "seconds"])
+        writer.writerow(["epoch", "loss", *(f"validation_{name}" for name in names), "seconds", "validation_seconds"])
         for epoch in epochs:
             values = (f"{epoch.validation[name]:.6f}" for name in names)
-            writer.writerow([epoch.epoch, f"{epoch.loss:.6f}", *values, f"{epoch.seconds:.3f}"])
+            writer.writerow([epoch.epoch, f"{epoch.loss:.6f}", *values, f"{epoch.seconds:.3f}", f"{epoch.validation_seconds:.3f}"])
 
 
 def write_interactions(folder: Path, interactions: Interactions) -> None:

@@ -1,0 +1,191 @@
+"""Adam for a network with a large item table: each step touches the rows it reads, and loses nothing by it."""
+
+import math
+from typing import Any
+
+import tensorflow as tf  # noqa: TID251 - the training graph is built here
+
+from sasrec_train.config import TrainConfig
+
+__all__ = ["Rate", "RowAdam", "WeightAdam"]
+
+BETA_1 = 0.9
+EPSILON = 1e-7
+LAST_RATE = 0.05  # Share of the first learning rate that is left at the end of a cosine schedule.
+CHUNK = 2**16  # Rows brought up to date at once.
+
+
+class Rate:
+    """Step sizes of a run: the schedule, with Adam's bias correction.
+
+    Args:
+        recipe: Learning rate, schedule and β₂.
+        total_steps: Steps after which a cosine schedule ends.
+    """
+
+    def __init__(self, recipe: TrainConfig, total_steps: int):
+        self.beta_2 = recipe.beta_2
+        self._first = recipe.learning_rate
+        self._total = max(1, total_steps)
+        self._cosine = recipe.schedule == "cosine"
+
+    def __call__(self, step: Any) -> Any:
+        """Return α of steps numbered from 1, float32 of any shape: the learning rate × √(1 - β₂ᵗ) / (1 - β₁ᵗ)."""
+        step = tf.cast(step, tf.float32)
+        corrected = tf.sqrt(1.0 - tf.pow(self.beta_2, step)) / (1.0 - tf.pow(BETA_1, step))
+        return self.learning_rate(step) * corrected
+
+    def learning_rate(self, step: Any) -> Any:
+        """Return the schedule's learning rate of steps numbered from 1."""
+        if not self._cosine:
+            return tf.fill(tf.shape(step), self._first)
+        done = tf.minimum((tf.cast(step, tf.float32) - 1.0) / self._total, 1.0)
+        return self._first * (LAST_RATE + (1.0 - LAST_RATE) * 0.5 * (1.0 + tf.cos(math.pi * done)))
+
+
+class WeightAdam:
+    """Adam on the weights that every step uses, with a moving average of them where the recipe has one.
+
+    Args:
+        weights: tf.Variables of any shape.
+        rate: Step sizes.
+        average: Momentum of the average; 0: none.
+
+    Source: Kingma & Ba 2015.
+    """
+
+    def __init__(self, weights: list[Any], rate: Rate, average: float):
+        self.weights = weights
+        self._rate = rate
+        self._average = average
+        self.first = [_zeros(weight, "first_moment") for weight in weights]
+        self.second = [_zeros(weight, "second_moment") for weight in weights]
+        self.averages = [_zeros(weight, "average") for weight in weights] if average else []
+
+    @property
+    def variables(self) -> list[Any]:
+        """What must be kept to go on later, without the weights themselves."""
+        return [*self.first, *self.second, *self.averages]
+
+    def apply(self, gradients: list[Any], step: Any) -> None:
+        """Take the step of that number, from 1."""
+        correction = tf.cast(step, tf.float32)
+        for weight, first, second, gradient in zip(self.weights, self.first, self.second, gradients, strict=True):
+            tf.raw_ops.ResourceApplyAdam(
+                var=weight.handle,
+                m=first.handle,
+                v=second.handle,
+                beta1_power=tf.pow(BETA_1, correction),
+                beta2_power=tf.pow(self._rate.beta_2, correction),
+                lr=self._rate.learning_rate(step),
+                beta1=BETA_1,
+                beta2=self._rate.beta_2,
+                epsilon=EPSILON,
+                grad=gradient,
+            )
+        for average, weight in zip(self.averages, self.weights, strict=False):
+            average.assign_sub((1.0 - self._average) * (average - weight))
+
+    def averaged(self, step: Any) -> list[Any]:
+        """Return the averages after that many steps, or the weights where there are none."""
+        if not self.averages:
+            return list(self.weights)
+        share = _average_share(self._average, step)
+        return [average / share for average in self.averages]
+
+
+class RowAdam:
+    """Adam on a table of which a step reads some rows: the same result as on all of it, at the cost of those read.
+
+    A row without gradient still moves under Adam, by moments that decay. Those moves are known beforehand, so they
+    are made up for when the row is read again, in closed form: with r = β₁ / √β₂ the moves of g steps sum to
+    α · m / √v · r (1 - rᵍ) / (1 - r), and the moving average of a row that moves so has a closed form too. What is
+    neglected is ε, and that α changes between the steps.
+
+    Args:
+        table: tf.Variable (V, D).
+        rate: Step sizes.
+        average: Momentum of a moving average of the rows; 0: none.
+
+    Source: Kingma & Ba 2015; the sum is a geometric series.
+    """
+
+    def __init__(self, table: Any, rate: Rate, average: float):
+        self.table = table
+        self._rate = rate
+        self._average = average
+        self._decay = BETA_1 / math.sqrt(rate.beta_2)
+        self.first = _zeros(table, "first_moment")
+        self.second = _zeros(table, "second_moment")
+        self.average = _zeros(table, "average") if average else None
+        self.last = tf.Variable(tf.zeros(table.shape[0], tf.int32), trainable=False, name="last_step")
+
+    @property
+    def variables(self) -> list[Any]:
+        """What must be kept to go on later, without the table itself."""
+        return [self.first, self.second, self.last, *([] if self.average is None else [self.average])]
+
+    def read(self, ids: Any, step: Any) -> tuple[Any, Any]:
+        """Return rows as they stand before the step of that number, and what `apply` needs.
+
+        Args:
+            ids: int32 (U,), different rows.
+            step: int32 scalar, from 1.
+
+        Returns:
+            float32 (U, D), and moments and averages to hand on.
+        """
+        rows, first, second = (tf.gather(each, ids) for each in (self.table, self.first, self.second))
+        last = tf.gather(self.last, ids)
+        gap = tf.cast(step - 1 - last, tf.float32)[:, None]
+        move = self._rate(last + 1)[:, None] * first / (tf.sqrt(second) + EPSILON)
+        decay = self._decay
+        fallen = tf.pow(decay, gap)
+        reach = decay / (1.0 - decay)
+        now = rows - move * reach * (1.0 - fallen)
+        average = None
+        if self.average is not None:
+            m = self._average
+            kept = tf.pow(m, gap)
+            end = rows - move * reach
+            curve = (1.0 - m) * decay / (m - decay) * reach * move * (kept - fallen)
+            average = kept * tf.gather(self.average, ids) + (1.0 - kept) * end + curve
+        moments = (first * tf.pow(BETA_1, gap), second * tf.pow(self._rate.beta_2, gap))
+        return now, (*moments, average)
+
+    def apply(self, ids: Any, rows: Any, state: Any, gradient: Any, step: Any) -> None:
+        """Take the step of that number with what `read` returned and the gradient, float32 (U, D)."""
+        first, second, average = state
+        first = BETA_1 * first + (1.0 - BETA_1) * gradient
+        second = self._rate.beta_2 * second + (1.0 - self._rate.beta_2) * tf.square(gradient)
+        rows = rows - self._rate(step) * first / (tf.sqrt(second) + EPSILON)
+        if self.average is not None:
+            average = average - (1.0 - self._average) * (average - rows)
+        self._write(ids, rows, (first, second, average), step)
+
+    def catch_up(self, step: Any) -> None:
+        """Bring every row to where it stands after that many steps, a chunk at a time."""
+        total = self.table.shape[0]
+        for start in tf.range(0, total, CHUNK):
+            ids = tf.range(start, tf.minimum(start + CHUNK, total))
+            rows, state = self.read(ids, step + 1)
+            self._write(ids, rows, state, step)
+
+    def averaged(self, step: Any) -> Any:
+        """Return the averages after that many steps, or the table where there are none; catch_up comes first."""
+        return self.table if self.average is None else self.average / _average_share(self._average, step)
+
+    def _write(self, ids: Any, rows: Any, state: Any, step: Any) -> None:
+        for variable, value in zip((self.table, self.first, self.second, self.average), (rows, *state), strict=True):
+            if variable is not None:
+                variable.scatter_update(tf.IndexedSlices(value, ids))
+        self.last.scatter_update(tf.IndexedSlices(tf.fill(tf.shape(ids), step), ids))
+
+
+def _average_share(momentum: float, step: Any) -> Any:
+    """How much of a moving average that began at zero is filled after that many steps."""
+    return 1.0 - tf.pow(momentum, tf.cast(step, tf.float32))
+
+
+def _zeros(like: Any, name: str) -> Any:
+    return tf.Variable(tf.zeros(like.shape, tf.float32), trainable=False, name=name)

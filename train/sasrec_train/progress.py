@@ -1,0 +1,51 @@
+"""How far a training run has come: its epochs, and what a checkpoint must say beside the weights."""
+
+from typing import Annotated
+
+import msgspec
+
+__all__ = ["Epoch", "Progress"]
+
+
+class Epoch(msgspec.Struct, frozen=True, kw_only=True):
+    """What one pass over the training windows came to."""
+
+    epoch: int
+    """From 1."""
+    total: int
+    """Epochs the run takes, unless patience ends it earlier."""
+    loss: float
+    """Mean training loss of a position, with the L2 penalty."""
+    validation: dict[str, float]
+    """Metrics of the validation items against the whole catalogue, seen items excluded."""
+    seconds: float
+    """Wall-clock time of the training steps."""
+    validation_seconds: float
+    """Wall-clock time of the validation."""
+
+
+class Progress(msgspec.Struct, kw_only=True):
+    """What a run has behind it."""
+
+    batch: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Batches done of the epoch under way."""
+    seconds: float = 0.0
+    """Wall-clock time spent on them."""
+    epochs: list[Epoch] = []
+    """The finished epochs."""
+    best_epoch: int = 0
+    """The finished epoch with the best validation NDCG@10, the first of equals; 0: none yet."""
+
+    @property
+    def best_ndcg(self) -> float:
+        """Validation NDCG@10 of the best epoch; below any where there is none."""
+        return self.epochs[self.best_epoch - 1].validation["ndcg@10"] if self.best_epoch else -1.0
+
+    def add(self, epoch: Epoch) -> bool:
+        """Take note of a finished epoch; return whether it is the best."""
+        better = epoch.validation["ndcg@10"] > self.best_ndcg
+        self.epochs.append(epoch)
+        self.batch, self.seconds = 0, 0.0
+        if better:
+            self.best_epoch = epoch.epoch
+        return better
