@@ -1,0 +1,107 @@
+"""Training that is stopped and gone on with ends where unbroken training ends."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+
+from sasrec_train import checkpoints, config, datasets, fit, run
+from sasrec_train.checkpoints import Checkpoints
+from sasrec_train.errors import ConfigError, RunError
+
+pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("train")]
+
+LOG = datasets.load("synthetic:items=40,users=120,mean_length=8")
+SMALL = {"max_len": 6, "hidden_dim": 8, "ffn_dim": 8, "num_blocks": 1}
+
+
+class Killed(Exception):
+    """What a kill looks like from inside."""
+
+
+def configured(**train):
+    recipe = {"epochs": 3, "batch_size": 128, "num_negatives": 7, **train}
+    return config.preset("modern", n_items=LOG.n_items, model=SMALL, train=recipe)
+
+
+def kill_after(number: int):
+    def on_epoch(epoch):
+        if epoch.epoch == number:
+            raise Killed
+
+    return on_epoch
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "sampled_softmax"])
+def test_a_killed_run_goes_on_to_the_same_weights(loss, tmp_path):
+    configs = configured(loss=loss)
+    unbroken = fit.train(LOG, *configs)
+    with pytest.raises(Killed):
+        fit.train(LOG, *configs, checkpoints=Checkpoints(tmp_path / "c", {}), on_epoch=kill_after(2))
+    resumed = fit.train(LOG, *configs, checkpoints=Checkpoints(tmp_path / "c", {}))
+    for ours, theirs in zip(resumed.model.get_weights(), unbroken.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert [epoch.validation for epoch in resumed.epochs] == [epoch.validation for epoch in unbroken.epochs]
+    assert [epoch.loss for epoch in resumed.epochs] == pytest.approx([epoch.loss for epoch in unbroken.epochs])
+
+
+def test_a_run_killed_within_an_epoch_goes_on_from_there(tmp_path, monkeypatch):
+    configs = configured(loss="sampled_softmax")
+    unbroken = fit.train(LOG, *configs)
+    places = []
+    save = Checkpoints.save
+
+    def save_and_die(self, arrays, progress, *, best=None):
+        save(self, arrays, progress, best=best)
+        places.append((len(progress.epochs), progress.batch))
+        if places[-1] == (1, 3):
+            raise Killed
+
+    monkeypatch.setattr(Checkpoints, "save", save_and_die)
+    with pytest.raises(Killed):
+        fit.train(LOG, *configs, checkpoints=Checkpoints(tmp_path / "c", {}, every_s=0))
+    monkeypatch.undo()
+    resumed = fit.train(LOG, *configs, checkpoints=Checkpoints(tmp_path / "c", {}))
+    for ours, theirs in zip(resumed.model.get_weights(), unbroken.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert [epoch.loss for epoch in resumed.epochs] == pytest.approx([epoch.loss for epoch in unbroken.epochs])
+
+
+@pytest.fixture
+def unfinished(tmp_path):
+    """A RUN's place with the checkpoints of a training that was killed after its first epoch."""
+    with pytest.raises(Killed):
+        run.create(LOG, *configured(), tmp_path / "run", on_epoch=kill_after(1))
+    assert not (tmp_path / "run").exists()
+    return tmp_path / "run"
+
+
+def test_an_unfinished_training_is_not_lost_by_starting_over(unfinished):
+    with pytest.raises(RunError, match=r"run\.training holds an unfinished training\. Go on with --resume"):
+        run.create(LOG, *configured(), unfinished)
+
+
+def test_a_resumed_run_is_whole_and_leaves_no_checkpoints(unfinished):
+    seen = []
+    made = run.create(LOG, *configured(), unfinished, resume=True, on_epoch=lambda epoch: seen.append(epoch.epoch))
+    assert seen == [2, 3]
+    assert len((made.path / "history.csv").read_text().splitlines()) == 4
+    assert [path.name for path in unfinished.parent.iterdir()] == ["run"]
+
+
+def test_force_starts_over(unfinished):
+    seen = []
+    run.create(LOG, *configured(), unfinished, force=True, on_epoch=lambda epoch: seen.append(epoch.epoch))
+    assert seen == [1, 2, 3]
+
+
+def test_a_checkpoint_of_another_catalogue_is_refused_and_kept(unfinished):
+    other = datasets.load("synthetic:items=30,users=120,mean_length=8")
+    configs = config.preset("modern", n_items=other.n_items, model=SMALL, train={"epochs": 3, "num_negatives": 7})
+    with pytest.raises(ConfigError, match=r"last\.npz is of a run with n_items 40, not 30"):
+        run.create(other, *configs, unfinished, resume=True)
+    assert (checkpoints.folder_of(unfinished) / "last.npz").is_file()
+
+
+def test_there_may_be_nothing_to_resume(tmp_path):
+    assert run.create(LOG, *configured(epochs=1), tmp_path / "run", resume=True).metrics["users"] > 0
