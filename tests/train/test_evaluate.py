@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from sasrec_train import evaluate
+from sasrec_train import evaluate, ranking, scorers
 from sasrec_train.interactions import Histories
 from sasrec_train.split import HeldOut
 
@@ -74,8 +74,39 @@ def test_ranks_do_not_depend_on_the_batching(monkeypatch):
     table = rng.random((7, 31)).astype(np.float32)
     held = held_out([list(rng.integers(1, 31, 5)) for _ in range(7)], list(rng.integers(1, 31, 7)))
     whole = evaluate.rank(lambda rows: table[rows], held, n_items=30, num_negatives=0)[0]
-    monkeypatch.setattr(evaluate, "MAX_SCORES", 62)
+    monkeypatch.setattr(ranking, "MAX_SCORES", 62)
     assert evaluate.rank(lambda rows: table[rows], held, n_items=30, num_negatives=0)[0].tolist() == whole.tolist()
+
+
+def test_negatives_do_not_depend_on_how_many_users_are_scored_at_once(monkeypatch):
+    rng = np.random.default_rng(0)
+    scores = rng.random((40, 501)).astype(np.float32)
+    held = held_out([[1]] * 40, [9] * 40)
+    at_once = evaluate.rank(lambda rows: scores[rows], held, n_items=500)[1].tolist()
+    monkeypatch.setattr(ranking, "MAX_SCORES", 1500)
+    assert evaluate.rank(lambda rows: scores[rows], held, n_items=500)[1].tolist() == at_once
+
+
+def test_a_network_that_scores_all_items_alike_ranks_no_target_near_the_top():
+    """Products of equal vectors may differ by their place in the matrix; that must not help."""
+    rng = np.random.default_rng(0)
+    users, n_items = 60, 10_000
+    vectors = rng.standard_normal((users, 64)).astype(np.float32)
+    items = np.repeat(rng.standard_normal((1, 64)).astype(np.float32), n_items + 1, axis=0)
+    held = held_out([[1]] * users, list(rng.integers(2, n_items + 1, users)))
+    ranks, _ = evaluate.rank(scorers.vector_scorer(vectors, items), held, n_items=n_items, num_negatives=0)
+    assert np.count_nonzero(ranks < 20) <= 1
+    assert ranks.max() <= n_items - 2
+
+
+def test_a_target_is_no_rival_of_itself_however_its_score_is_rounded():
+    rng = np.random.default_rng(0)
+    users, n_items = 300, 10_000
+    items = rng.standard_normal((n_items + 1, 64)).astype(np.float32)
+    targets = rng.integers(2, n_items + 1, users)
+    scorer = scorers.vector_scorer(items[targets], items)  # each user's vector is the target's: nothing comes near
+    ranks, _ = evaluate.rank(scorer, held_out([[1]] * users, list(targets)), n_items=n_items, num_negatives=0)
+    assert (ranks == 0).all()
 
 
 def test_popularity_counts_the_training_items():

@@ -77,6 +77,12 @@ def test_metrics_can_be_measured_again_from_the_folder_alone(made):
     assert again == made.metrics
 
 
+def test_metrics_of_an_older_version_without_intervals_still_load(copy, made):
+    old = ("output_version", "split", "users", "keep_seen", "full", "sampled", "popularity")
+    (copy / "metrics.json").write_text(json.dumps({name: made.metrics[name] for name in old}))
+    assert Run.load(copy).metrics["full"] == made.metrics["full"]
+
+
 def test_the_network_is_saved_without_an_optimizer(made):
     loaded = made.model()
     assert not loaded.compiled

@@ -166,7 +166,7 @@ def train(
     """Train on an interaction log and write a RUN folder.
 
     Prints the metrics of the test items: the newest of each user, against the whole catalogue and against 100
-    sampled negatives, with a popularity baseline beside them.
+    sampled negatives, with intervals, a popularity baseline, coverage, and buckets by popularity and history length.
 
     Example: sasrec-edge train --data ml-100k --out run
     """
@@ -214,10 +214,12 @@ def train(
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--keep-seen", is_flag=True, help="Rank items of the user's own history too, for logs with repeats.")
-@click.option("--seed", default=0, show_default=True, type=SEED, help="Seed of the sampled negatives.")
+@click.option("--seed", default=0, show_default=True, type=SEED, help="Seed of sampled negatives and resamples.")
 @json_option
 def evaluate(run: Path, keep_seen: bool, seed: int, as_json: bool) -> None:
     """Measure a trained RUN on its test items again.
+
+    Prints what train does; --json everything that metrics.json holds.
 
     Example: sasrec-edge evaluate run --json
     """

@@ -13,6 +13,7 @@ from sasrec_train.progress import Epoch
 __all__ = ["epochs", "notes", "table"]
 
 COLUMNS = ("hr@10", "ndcg@10", "mrr@10")
+BUCKETS = {"target_count": "target's count", "history_length": "history length"}
 
 
 @contextmanager
@@ -61,17 +62,62 @@ def describe(epoch: Epoch) -> str:
 
 
 def table(result: dict[str, Any]) -> str:
-    """Return the metrics of evaluate.on_test as an aligned table, each protocol under its name."""
+    """Return the object of evaluate.on_test as aligned tables, at most 100 columns wide."""
+    intervals = result["intervals"]
+    difference = {
+        protocol: {name: result[protocol][name] - result["popularity"][protocol][name] for name in COLUMNS}
+        for protocol in _protocols(result)
+    }
+    rows = {
+        "model": (result, intervals),
+        "popularity": (result["popularity"], intervals["popularity"]),
+        "difference": (difference, intervals["difference"]),
+    }
+    note = f"in brackets the {intervals['level']:.0%} interval of {intervals['resamples']:,} resamples of them"
+    lines = [f"{result['split']} items of {result['users']:,} users; {note}"]
+    for protocol, title in _protocols(result).items():
+        lines += ["", title, _line("", *(name.upper() for name in COLUMNS))]
+        for name, (metrics, bounds) in rows.items():
+            cells = (_cell(metrics[protocol], bounds[protocol], column) for column in COLUMNS)
+            lines.append(_line(name, *cells))
+    lines += ["", _coverage(result)]
+    for name, title in BUCKETS.items():
+        lines += ["", *_buckets(title, result["buckets"][name])]
+    return "\n".join(lines)
+
+
+def _protocols(result: dict[str, Any]) -> dict[str, str]:
     seen = "kept" if result["keep_seen"] else "excluded"
-    protocols = {"full": f"whole catalogue, seen items {seen}", "sampled": "1 + 100 sampled"}
-    rows = {"model": result, "popularity": result["popularity"]}
-    first = max(len(name) for name in rows) + 2
-    width = max(*(len(title) for title in protocols.values()), 8 * len(COLUMNS)) + 3
-    lines = [f"{result['split']} items of {result['users']} users"]
-    lines.append(" " * first + "".join(f"{title:<{width}}" for title in protocols.values()))
-    names = "".join(f"{name.upper():<9}" for name in COLUMNS)
-    lines.append(" " * first + f"{names:<{width}}" * len(protocols))
-    for name, metrics in rows.items():
-        cells = ("".join(f"{metrics[protocol][column]:<9.4f}" for column in COLUMNS) for protocol in protocols)
-        lines.append(f"{name:<{first}}" + "".join(f"{cell:<{width}}" for cell in cells))
-    return "\n".join(line.rstrip() for line in lines)
+    return {"full": f"whole catalogue, seen items {seen}", "sampled": "1 + 100 sampled"}
+
+
+def _line(name: str, *cells: str) -> str:
+    return (f"{name:<12}" + "".join(f"{cell:<28}" for cell in cells)).rstrip()
+
+
+def _cell(metrics: dict[str, float], bounds: dict[str, list[float]], name: str) -> str:
+    low, high = bounds[name]
+    return f"{metrics[name]:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def _coverage(result: dict[str, Any]) -> str:
+    ours = result["coverage@10"]
+    model, popularity = (
+        f"{found['share']:.1%} of the catalogue, Gini {found['gini']:.2f}" for found in (ours, ours["popularity"])
+    )
+    return f"coverage@10: {model}; popularity: {popularity}"
+
+
+def _buckets(title: str, found: list[dict[str, Any]]) -> list[str]:
+    """A table of buckets; only the whole catalogue has room for intervals."""
+    rows: list[tuple[str, ...]] = [
+        ("", "", "whole catalogue", "", "1 + 100 sampled", ""),
+        (title, "users", *("HR@10", "NDCG@10") * 2),
+    ]
+    for bucket in found:
+        least, most = bucket["least"], bucket["most"]
+        span = f"{least} or more" if most is None else f"{least}–{most}" if least < most else str(least)
+        full = (_cell(bucket["full"], bucket["intervals"]["full"], name) for name in ("hr@10", "ndcg@10"))
+        sampled = (f"{bucket['sampled'][name]:.4f}" for name in ("hr@10", "ndcg@10"))
+        rows.append((span, f"{bucket['users']:,}", *full, *sampled))
+    return [f"{a:<16}{b:>10}  {c:<26}{d:<26}{e:<8}{f}".rstrip() for a, b, c, d, e, f in rows]
