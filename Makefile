@@ -2,10 +2,11 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .peers
 EDGE := $(BIN)/sasrec-edge
 DEMO := demo
 
-.PHONY: help setup demo test lint format types goldens clean
+.PHONY: help setup demo test lint format types goldens peers clean
 .DEFAULT_GOAL := help
 
 help:  ## Show what there is to make
@@ -45,5 +46,14 @@ types: setup  ## Check types
 goldens: setup  ## Write the frozen bundle of the tests again (review the difference)
 	$(BIN)/python tests/golden/make_bundle.py
 
+peers: $(PEERS)/recbole/ready $(PEERS)/rectools/ready  ## Install RecBole and RecTools, for tools/bench_training.py
+
+$(PEERS)/%/ready: tools/peers/%.txt
+	@$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11)' 2>/dev/null || { \
+	  echo "The peers are pinned for Python 3.11: make peers PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(PEERS)/$*
+	$(PEERS)/$*/bin/python -m pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
 clean:  ## Remove what the targets above made
-	rm -rf $(VENV) $(DEMO) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(DEMO) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
