@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from sasrec_train.data_options import LogOptions, data_options
+
 __all__ = ["COMMANDS"]
 
 Command = Callable[..., None]
@@ -69,22 +71,6 @@ def config_options(command: Command) -> Command:
     return command
 
 
-def data_options(command: Command) -> Command:
-    """Add the options that name a log."""
-    options = (
-        click.option(
-            "--data", required=True, help="ml-100k, synthetic[:items=…,users=…,seed=…,mean_length=…], or a file."
-        ),
-        click.option("--user-column", metavar="NAME", help="Column of user keys.  [default: by its name]"),
-        click.option("--item-column", metavar="NAME", help="Column of item keys.  [default: by its name]"),
-        click.option("--time-column", metavar="NAME", help="Column of times.  [default: by its name]"),
-        click.option("--titles", type=click.Path(path_type=Path), help="File with item and title columns."),
-    )
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -102,11 +88,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 @click.option("--force", is_flag=True, help="Replace an existing RUN, once the new one is whole.")
 @json_option
 def train(
-    data: str,
-    user_column: str | None,
-    item_column: str | None,
-    time_column: str | None,
-    titles: Path | None,
+    source: LogOptions,
     preset: str,
     out: Path,
     force: bool,
@@ -115,12 +97,12 @@ def train(
 ) -> None:
     """Train on an interaction log and write a RUN folder.
 
-    Prints the metrics of the test items: the newest of each user, against the whole catalogue and against 100
-    sampled negatives, with a popularity baseline beside them.
+    Prints the metrics of the test items (the newest of each user, unless --split says otherwise) against the whole
+    catalogue and against 100 sampled negatives, with a popularity baseline beside them.
 
     Example: sasrec-edge train --data ml-100k --out run
     """
-    from sasrec_train import config, console, datasets, quiet, run, staging
+    from sasrec_train import config, console, quiet, run, staging
 
     staging.check(out, force=force, marker=run.CONFIG)
     model, recipe = _chosen(MODEL_OPTIONS, fields), _chosen(TRAIN_OPTIONS, fields)
@@ -128,12 +110,14 @@ def train(
     if "num_negatives" in recipe and train_config.loss == "cross_entropy":
         raise click.UsageError("--negatives has no effect on cross_entropy. Add --loss binary_cross_entropy.")
     with console.notes():
-        columns = {"user_column": user_column, "item_column": item_column, "time_column": time_column}
-        log = datasets.load(data, **columns, titles=titles)
+        log = source.load()
         model_config, train_config = config.preset(preset, n_items=log.n_items, model=model, train=recipe)
         quiet.import_tensorflow()
         with console.epochs(train_config.epochs, plain=as_json) as on_epoch:
-            done = run.create(log, model_config, train_config, out, preset=preset, force=force, on_epoch=on_epoch)
+            done = run.create(
+                log, model_config, train_config, out, preset=preset, split_config=source.split, force=force,
+                on_epoch=on_epoch,
+            )  # fmt: skip
     click.echo(json.dumps(done.metrics) if as_json else console.table(done.metrics))
 
 
@@ -149,15 +133,13 @@ def evaluate(run: Path, keep_seen: bool, seed: int, as_json: bool) -> None:
     """
     from sasrec_train import console, quiet
     from sasrec_train.run import Run
-    from sasrec_train.split import leave_one_out
 
     loaded = Run.load(run)
     quiet.import_tensorflow()
     from sasrec_train import evaluate as judge
 
     with console.notes():
-        split = leave_one_out(loaded.interactions)
-        result = judge.on_test(loaded.model(), split, keep_seen=keep_seen, seed=seed)
+        result = judge.on_test(loaded.model(), loaded.split(), keep_seen=keep_seen, seed=seed)
     click.echo(json.dumps(result) if as_json else console.table(result))
 
 

@@ -3,21 +3,24 @@
 import platform
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
-from sasrec_train import run_files, staging
+from sasrec_train import run_files, split, staging
 from sasrec_train.config import ModelConfig, TrainConfig
 from sasrec_train.errors import ConfigError, RunError
+from sasrec_train.filters import Filters
 from sasrec_train.interactions import Interactions
+from sasrec_train.split import Split, SplitConfig
 
 if TYPE_CHECKING:
     from sasrec_train.fit import Epoch, Trained
     from sasrec_train.model import SASRec
-    from sasrec_train.split import Split
 
 __all__ = ["CONFIG", "FORMAT_VERSION", "Run", "RunConfig", "create"]
 
@@ -43,6 +46,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The recipe."""
     versions: dict[str, str]
     """Python and the packages that made the weights."""
+    filters: Filters = Filters()
+    """What of the log was left out."""
+    split: SplitConfig | None = None
+    """How the log was split; None in runs older than split.npz: leave-one-out."""
 
 
 class Run:
@@ -72,7 +79,7 @@ class Run:
         if not path.is_dir():
             raise RunError(f"{path} is no folder. Give a folder that `sasrec-edge train` wrote.")
         config = _read_config(path)
-        interactions = run_files.read_interactions(path, config.data)
+        interactions = replace(run_files.read_interactions(path, config.data), filters=config.filters)
         if interactions.n_items != config.model.n_items:
             raise run_files.damaged(
                 path / "items.txt", f"{interactions.n_items} items, expected {config.model.n_items}"
@@ -103,6 +110,17 @@ class Run:
         """Seed of the training."""
         return self.config.train.seed
 
+    def split(self) -> Split:
+        """Return the parts of the log as they were when the network was trained.
+
+        Raises:
+            RunError: split.npz is missing or damaged.
+        """
+        if self.config.split is None:
+            return split.leave_one_out(self.interactions)
+        histories = self.interactions.histories
+        return run_files.read_split(self.path / "split.npz", histories).apply(histories)
+
     def model(self) -> "SASRec":
         """Load the trained network.
 
@@ -131,6 +149,7 @@ def create(
     out: str | Path,
     *,
     preset: str = "custom",
+    split_config: SplitConfig | None = None,
     force: bool = False,
     on_epoch: Callable[["Epoch"], None] | None = None,
 ) -> Run:
@@ -144,6 +163,7 @@ def create(
         train_config: The recipe.
         out: The folder to write.
         preset: Name of the preset the configurations started from, for the record.
+        split_config: How the log is split; leave-one-out by default.
         force: Replace an existing RUN.
         on_epoch: Called after each epoch.
 
@@ -151,10 +171,12 @@ def create(
         RunError: `out` exists already.
         TrainError: See fit.train.
     """
-    from sasrec_train import evaluate, fit, split  # noqa: PLC0415 - they load TensorFlow, reading a Run does not
+    from sasrec_train import evaluate, fit  # noqa: PLC0415 - they load TensorFlow, reading a Run does not
 
     with staging.staged(Path(out), force=force, marker=CONFIG) as folder:
-        parts = split.leave_one_out(interactions)
+        split_config = split_config or SplitConfig()
+        points = split.split(interactions, split_config)
+        parts = points.apply(interactions.histories)
         trained = fit.train(interactions, model_config, train_config, split=parts, on_epoch=on_epoch)
         config = RunConfig(
             format_version=FORMAT_VERSION,
@@ -164,25 +186,34 @@ def create(
             model=model_config,
             train=train_config,
             versions={"python": platform.python_version(), **{name: metadata.version(name) for name in VERSIONED}},
+            filters=interactions.filters,
+            split=split_config,
         )
         trained.model.save(folder / "model.keras")
         run_files.write_json(folder / CONFIG, msgspec.to_builtins(config))
         run_files.write_interactions(folder, interactions)
-        run_files.write_json(folder / "split.json", _describe(interactions, parts, trained))
+        run_files.write_split(folder / "split.npz", points)
+        run_files.write_json(folder / "split.json", _describe(interactions, split_config, parts, trained))
         run_files.write_history(folder / "history.csv", trained.epochs)
         run_files.write_json(folder / "metrics.json", evaluate.on_test(trained.model, parts))
     return Run.load(out)
 
 
-def _describe(interactions: Interactions, parts: "Split", trained: "Trained") -> dict[str, Any]:
+def _describe(interactions: Interactions, config: SplitConfig, parts: Split, trained: "Trained") -> dict[str, Any]:
+    protocol: dict[str, Any] = {"protocol": config.kind}
+    if config.kind == "temporal" and interactions.times is not None:
+        first, second = split.boundaries(interactions.times, config)
+        protocol |= {"validation_from": first, "test_from": second}
+    trained_on = np.bincount(parts.train.item_ids, minlength=interactions.n_items + 1) > 0
     return {
-        "protocol": "leave-one-out",
+        **protocol,
         "users": len(interactions.user_keys),
         "items": interactions.n_items,
         "interactions": int(interactions.histories.item_ids.size),
         "train_interactions": int(parts.train.item_ids.size),
         "validation_users": int(parts.validation.users.size),
         "test_users": int(parts.test.users.size),
+        "test_items_not_trained_on": int(np.count_nonzero(~trained_on[parts.test.targets])),
         "chosen_on": "validation, whole catalogue, seen items excluded, ndcg@10",
         "best_epoch": trained.best_epoch,
     }
