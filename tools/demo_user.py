@@ -7,15 +7,14 @@ import sys
 
 from sasrec_runtime import Recommender
 from sasrec_train.run import Run
-from sasrec_train.split import leave_one_out
 
 USER = "1"
 SHOWN = 5
 
 
 def main(run_folder: str, bundle_folder: str) -> None:
-    interactions = Run.load(run_folder).interactions
-    test = leave_one_out(interactions).test
+    run = Run.load(run_folder)
+    interactions, test = run.interactions, run.split().test
     row = next((i for i, user in enumerate(test.users) if interactions.user_keys[user] == USER), 0)
     keys = [interactions.item_keys[item_id - 1] for item_id in test.histories[row]]
     recommender = Recommender.load(bundle_folder, variant="onnx-wi8")

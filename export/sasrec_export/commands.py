@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sasrec_train.cli import data_options
+from sasrec_train.data_options import LogOptions, data_options
 
 __all__ = ["COMMANDS"]
 
@@ -88,11 +88,7 @@ def export(
 @json_option
 def report(
     bundle: Path,
-    data: str,
-    user_column: str | None,
-    item_column: str | None,
-    time_column: str | None,
-    titles: Path | None,
+    source: LogOptions,
     out: Path | None,
     keep_seen: bool,
     threads: int,
@@ -103,20 +99,19 @@ def report(
 
     Example: sasrec-edge report bundle --data ml-100k --out report
     """
+    from sasrec_export.report import log as log_module
     from sasrec_export.report import measure, render, write
-    from sasrec_export.report.log import held_out_of, shown_name
     from sasrec_runtime.bundle import Bundle
-    from sasrec_train import console, datasets
+    from sasrec_train import console
 
     if out is not None:
         write.check(out, force=force)
     opened = Bundle.open(bundle)
     with console.notes():
-        log = datasets.load(
-            data, user_column=user_column, item_column=item_column, time_column=time_column, titles=titles
-        )
-    held_out = held_out_of(log, opened, say=_say)
-    measured = measure.measure(opened, held_out, data=shown_name(log), keep_seen=keep_seen, threads=threads, say=_say)
+        log = source.load()
+    held_out = log_module.held_out_of(log, opened, split_config=source.split, say=_say)
+    data = log_module.shown_name(log)
+    measured = measure.measure(opened, held_out, data=data, keep_seen=keep_seen, threads=threads, say=_say)
     if out is not None:
         write.write(measured, out, force=force)
     click.echo(json.dumps(measured) if as_json else render.table(measured))

@@ -124,8 +124,11 @@ class Encoder(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         return normed * weights[0] + weights[1]
 
     def _unit_over_temperature(self, x: Any) -> Any:
-        """Vectors of length 1 / temperature. The temperature stands under the root: as a factor of the result, the
-        TFLite converter would multiply it into a second copy of the item table."""
+        """Vectors of length 1 / temperature.
+
+        The temperature stands under the root: as a factor of the result, the TFLite converter would multiply it into
+        a second copy of the item table.
+        """
         squares = tf.reduce_sum(tf.square(x), -1, keepdims=True) + UNIT_EPSILON
         squares = squares * self.config.temperature**2
         return x / tf.sqrt(squares) if self.spelling == "onnx" else x * tf.math.rsqrt(squares)

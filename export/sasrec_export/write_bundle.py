@@ -23,7 +23,7 @@ from sasrec_runtime.manifest import FileEntry, Manifest, ModelCard, Provenance, 
 from sasrec_runtime.recommender import Recommender
 from sasrec_train import staging
 from sasrec_train.run import Run
-from sasrec_train.split import Split, leave_one_out
+from sasrec_train.split import Split
 
 __all__ = ["FALLBACK_ITEMS", "write_bundle"]
 
@@ -78,7 +78,7 @@ def write_bundle(
         raise ExportError(f"top-k is {top_k}, expected at least 1.")
     with staging.staged(out, force=force, marker=MANIFEST_NAME) as folder:
         say("loading the trained model")
-        split = leave_one_out(run.interactions)
+        split = run.split()
         writer = Writer(run.model(), top_k=min(top_k, run.interactions.n_items), single_file=single_file)
         manifest = _describe(run, split, folder)
         for plan in plans:
@@ -119,6 +119,7 @@ def _describe(run: Run, split: Split, folder: Path) -> Manifest:
                 "preset": run.config.preset,
                 "model": msgspec.to_builtins(c),
                 "train": msgspec.to_builtins(run.train_config),
+                "data": log.making_of(run),
             },
         ),
         signature=SIGNATURE,
@@ -161,9 +162,7 @@ def _prove(writer: Writer, plan: VariantPlan, bundle: Bundle, split: Split, say:
     """Check the parity of the one variant in `bundle` with Keras; return it with what was measured."""
     variant = bundle.manifest.variants[0]
     table = writer.held_table(plan)
-    expected = parity.reference(
-        writer.encode, writer.model.config.max_len, table, plan.recipe, split.test.histories
-    )
+    expected = parity.reference(writer.encode, writer.model.config.max_len, table, plan.recipe, split.test.histories)
     session = session_module.open_session(bundle, variant)
     k = min(writer.top_k, bundle.manifest.model.n_items)
     differences = parity.check(variant.name, session, expected, k=k)

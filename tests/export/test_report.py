@@ -1,14 +1,16 @@
 """The figures of the report: by hand where they fit, and end to end."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from sasrec_export.report import quality, render
-from sasrec_export.report.log import shown_name
+from sasrec_export.report.log import held_out_of, shown_name
 from sasrec_export.report.quality import NOT_LISTED, Lists
+from sasrec_train.split import SplitConfig, split
 
 LISTS = Lists(
     items=np.array([[5, 2, 9], [4, 1, 3], [7, 0, 0]], np.int32),
@@ -74,6 +76,24 @@ class TestEndToEnd:
             assert {k: v for k, v in ours.items() if not k.endswith("_ms")} == {
                 k: v for k, v in theirs.items() if not k.endswith("_ms")
             }
+
+    def test_a_report_splits_as_it_is_asked_and_says_where_the_training_did_not(self, bundle, run) -> None:
+        log = replace(run.interactions, times=np.arange(run.interactions.histories.item_ids.size))
+        config = SplitConfig(kind="temporal", test_share=0.5)
+        said: list[str] = []
+        held_out = held_out_of(log, bundle, split_config=config, say=said.append)
+        expected = split(log, config).apply(log.histories).test
+        assert held_out.users.tolist() == expected.users.tolist()
+        assert held_out.targets.tolist() == expected.targets.tolist()
+        assert held_out.histories.item_ids.tolist() == expected.histories.item_ids.tolist()
+        (note,) = said
+        assert "trained with --split leave-one-out, this report judges with --split temporal" in note
+        assert "--validation-share 0.1 --test-share 0.5: it may have learned from the test items" in note
+
+    def test_a_report_on_the_split_of_the_training_says_nothing_of_it(self, bundle, run) -> None:
+        said: list[str] = []
+        assert held_out_of(run.interactions, bundle, say=said.append).users.size == run.split().test.users.size
+        assert said == []
 
     def test_a_log_of_other_items_is_refused(self, bundle, runner, tmp_path) -> None:
         from sasrec_export.cli import main

@@ -47,9 +47,7 @@ def test_titles_and_keys_come_from_the_log(bundle, run) -> None:
 
 
 def test_fallback_items_are_the_most_popular_of_the_training_data(bundle, run) -> None:
-    from sasrec_train.split import leave_one_out
-
-    counts = np.bincount(leave_one_out(run.interactions).train.item_ids, minlength=run.interactions.n_items + 1)
+    counts = np.bincount(run.split().train.item_ids, minlength=run.interactions.n_items + 1)
     fallback = bundle.manifest.fallback_items
     assert counts[fallback[0]] == counts[1:].max()
     assert (np.diff(counts[fallback]) <= 0).all()
@@ -147,3 +145,9 @@ def test_the_python_of_the_card_runs_as_it_stands(bundle) -> None:
     recommended = json.loads(last.replace("'", '"'))
     assert len(recommended) == 10
     assert set(recommended) <= {bundle.vocabulary.key(i) for i in range(1, bundle.manifest.model.n_items + 1)}
+
+
+def test_the_bundle_says_how_its_log_was_made(bundle, run) -> None:
+    made = bundle.manifest.model.hyper_parameters["data"]
+    assert made["split"]["kind"] == "leave-one-out"
+    assert made["filters"] == {"min_rating": None, "rating_column": None, "k_core": None, "min_history": None}

@@ -97,6 +97,15 @@ def test_a_failing_run_leaves_the_old_one(runner, tmp_path, monkeypatch):
         ("1 1\n", ["--preset", "papr"], 2, "'papr' is not one of"),
         ("1 1\n", ["--negatives", "4"], 2, "--negatives has no effect on cross_entropy"),
         ("1 1\n", ["--user-column", "u"], 1, "has no named columns"),
+        ("1 1\n", ["--min-rating", "4"], 1, "none is known by its name. Say which with --rating-column"),
+        ("1 1\n", ["--k-core", "9"], 1, "--k-core 9 leaves nothing of 1 interactions"),
+        ("1 1\n1 2\n", ["--split", "temporal"], 1, "has no times, which --split temporal needs"),
+        ("1 1\n", ["--k-core", "0"], 2, "0 is not in the range x>=1"),
+        ("1 1\n", ["--test-share", "0"], 2, "0.0 is not in the range 0<x<1"),
+        ("1 1\n", ["--test-share", ".2"], 2, "--test-share has no effect without --split temporal"),
+        ("1 1\n", ["--rating-column", "stars"], 2, "--rating-column has no effect without --min-rating"),
+        ("1 1\n", ["--k-core", "5", "--min-history", "3"], 2, "--min-history 3 has no effect beside --k-core 5"),
+        ("1 1\n", ["--split", "temporal", "--test-share", ".95"], 2, "--test-share 0.95 leave nothing to learn from"),
     ],
 )  # fmt: skip
 def test_bad_input_ends_in_a_sentence_and_writes_nothing(runner, tmp_path, text, options, code, says):
@@ -105,6 +114,50 @@ def test_bad_input_ends_in_a_sentence_and_writes_nothing(runner, tmp_path, text,
     said = fails(runner, ["train", "--data", path, "--out", tmp_path / "run", *options], code)
     assert says in " ".join(said.split())
     assert [entry.name for entry in tmp_path.iterdir()] == ["log.txt"]
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize(
+    "text", ["".join(f"7 {item}\n" for item in range(6)), "7 0 1 2 3 4 5\n"], ids=["pairs", "line"]
+)
+def test_a_log_of_one_user_is_enough(runner, tmp_path, text):
+    path = tmp_path / "log.txt"
+    path.write_text(text)
+    trained = runner.invoke(main, ["train", "--data", str(path), *TINY[3:], "--out", str(tmp_path / "run")])
+    assert trained.exit_code == 0, trained.output
+    assert "test items of 1 users" in trained.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--item-column", "i"], "--item-column has no effect on a synthetic log"),
+        (["--min-rating", "1"], "--min-rating has no effect on a synthetic log"),
+        (["--split", "temporal"], "--split temporal needs times, and a synthetic log has none"),
+    ],
+)
+def test_options_that_a_synthetic_log_cannot_have_are_refused(runner, tmp_path, options, says):
+    said = fails(runner, [*TINY, "--out", tmp_path / "run", *options], 2)
+    assert says in " ".join(said.split())
+
+
+@pytest.mark.tf
+def test_a_log_is_filtered_split_by_time_and_remembered(runner, tmp_path):
+    path, out = tmp_path / "log.csv", tmp_path / "run"
+    rows = [(user, (user + step) % 7, 5 if step else 1, 10 * step + user) for user in range(9) for step in range(8)]
+    path.write_text("user,item,stars,time\n" + "".join(f"{u},{i},{s},{t}\n" for u, i, s, t in rows))
+    options = ["--min-rating", 2, "--k-core", 3, "--split", "temporal", "--test-share", 0.3]
+    options += ["--data", path, "--out", out]
+    trained = runner.invoke(main, ["train", *map(str, options), *TINY[3:]])
+    assert trained.exit_code == 0, trained.output
+    assert "--min-rating 2: 9 of 72 rows" in trained.stderr
+    assert "--k-core 3: left out 0 of 63 interactions" in trained.stderr
+    made = json.loads((out / "config.json").read_text())
+    assert made["filters"] == {"min_rating": 2.0, "rating_column": None, "k_core": 3, "min_history": None}
+    assert made["split"] == {"kind": "temporal", "validation_share": 0.1, "test_share": 0.3}
+    described = json.loads((out / "split.json").read_text())
+    assert (described["protocol"], described["validation_from"], described["test_from"]) == ("temporal", 52, 58)
+    assert runner.invoke(main, ["evaluate", str(out)]).stdout == trained.stdout
 
 
 def test_evaluating_something_else_than_a_run_is_refused(runner, tmp_path):

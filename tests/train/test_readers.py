@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from sasrec_train import datasets
+from sasrec_train.errors import DataError
 
 CSV = "user_id,item_id,timestamp\nann,x,3\nann,y,1\nbob,x,2\nann,z,2\n"
 
@@ -34,6 +35,12 @@ EXPECTED = {"ann": ["y", "z", "x"], "bob": ["x"]}
         ("log.inter", "user_id:token\titem_id:token\ttimestamp:float\n" + CSV.partition("\n")[2].replace(",", "\t")),
         ("log.txt", "ann y\nann z\nbob x\nann x\n"),
         ("tabs.txt", "ann\ty\n\n ann   z\nbob x \nann x"),
+        ("spaces.txt", "\nann y\n   \nann z\n\nbob x\nann x\n"),
+        ("space.txt", "ann y\nann z\nbob x\nann x\n\n   \n"),
+        ("onlytabs.txt", "ann\ty\nann\tz\n\t\t\t\nbob\tx\nann\tx"),
+        ("crlf.txt", "ann y\r\nann z\r\nbob x\r\nann x\r\n"),
+        ("users.txt", "bob x\n\n ann y\tz  x \n"),
+        ("ratings.dat", "ann::x::4.5::3\nann::y::1::1\nbob::x::5::2\nann::z::3::2\n"),
     ],
 )
 def test_every_text_format_gives_the_same_histories(log, name, text):
@@ -46,12 +53,22 @@ def test_parquet_gives_the_same_histories(tmp_path, log):
     assert keyed(datasets.load(str(path))) == EXPECTED
 
 
-@pytest.mark.parametrize("dtype", [pl.Int64, pl.Float64, pl.UInt8, pl.Categorical])
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.Float64, pl.UInt8, pl.UInt64, pl.Int128, pl.Categorical])
 def test_typed_id_columns_become_whole_numbers_as_text(tmp_path, dtype):
     path = tmp_path / "log.parquet"
     items = pl.Series("item", ["10", "9"] if dtype == pl.Categorical else [10, 9]).cast(dtype)
     pl.DataFrame({"user": [1, 1], "item": items}).write_parquet(path)
     assert keyed(datasets.load(str(path))) == {"1": ["10", "9"]}
+
+
+@pytest.mark.parametrize("big", [2**31, 2**40, 2**63 - 1, 2**64 - 1])
+def test_ids_of_any_size_are_kept(tmp_path, big):
+    items = pl.Series("item", [big, 3, big], dtype=pl.UInt64)
+    expected = {"1": [str(big), "3", str(big)]}
+    pl.DataFrame({"user": [1, 1, 1], "item": items}).write_parquet(tmp_path / "log.parquet")
+    pl.DataFrame({"user": [1, 1, 1], "item": items}).write_csv(tmp_path / "log.csv")
+    assert keyed(datasets.load(str(tmp_path / "log.parquet"))) == expected
+    assert keyed(datasets.load(str(tmp_path / "log.csv"))) == expected
 
 
 def test_keys_of_text_stay_verbatim(log):
@@ -100,6 +117,19 @@ def test_dates_in_parquet_sort(tmp_path):
     assert keyed(datasets.load(str(path), time_column="when")) == {"u": ["a", "b", "c"]}
 
 
+@pytest.mark.parametrize("times", [[3, 1, 2], [3.0, 1.0, 2.0], [0.3, 0.1, 0.2], [2**62, -(2**62), 0]])
+def test_times_stay_with_their_items(tmp_path, times):
+    path = tmp_path / "log.parquet"
+    pl.DataFrame({"user": [7, 7, 7], "item": [3, 1, 2], "time": times}).write_parquet(path)
+    loaded = datasets.load(str(path))
+    assert keyed(loaded) == {"7": ["1", "2", "3"]}
+    assert loaded.times.tolist() == sorted(times)
+
+
+def test_a_log_without_times_has_none(log):
+    assert datasets.load(str(log("log.txt", "u a\nu b\n"))).times is None
+
+
 def test_equal_times_keep_the_order_of_the_file(log):
     text = "user,item,time\nu,c,1\nu,a,1\nu,b,1\n"
     assert keyed(datasets.load(str(log("log.csv", text)))) == {"u": ["c", "a", "b"]}
@@ -142,6 +172,26 @@ def test_titles_beside_an_inter_file_are_found_and_made_readable(log):
         "Land III (1995)",
         "",
     ]
+
+
+def test_titles_beside_a_ratings_dat_are_found_and_read_as_latin_1(log):
+    log(
+        "movies.dat",
+        "1::Usual Suspects, The (1995)::Crime|Thriller\n2::Misérables, Les (1995)::Drama\n".encode("latin-1"),
+    )
+    loaded = datasets.load(str(log("ratings.dat", "1::1::5::3\n1::3::4::1\n1::2::4::2\n")))
+    assert loaded.titles == ["The Usual Suspects (1995)", "Les Misérables (1995)", ""]
+
+
+def test_movies_dat_in_utf_8_can_be_named(log):
+    titles = log("films.dat", "b::Amélie::Comedy::Romance\n\nc::::\n")
+    assert datasets.load(str(log("log.txt", "u a\nu b\n")), titles=titles).titles == ["", "Amélie::Comedy"]
+
+
+def test_a_wrong_line_of_movies_dat_is_named(log):
+    log("movies.dat", "1::A::B\nwhat\n")
+    with pytest.raises(DataError, match=r"movies\.dat: line 2 is 'what', expected `item::title::genres`"):
+        datasets.load(str(log("ratings.dat", "1::1::5::3\n")))
 
 
 def test_titles_come_from_a_file_of_their_own(log):

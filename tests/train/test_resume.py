@@ -15,7 +15,7 @@ LOG = datasets.load("synthetic:items=40,users=120,mean_length=8")
 SMALL = {"max_len": 6, "hidden_dim": 8, "ffn_dim": 8, "num_blocks": 1}
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """What a kill looks like from inside."""
 
 
@@ -27,7 +27,7 @@ def configured(**train):
 def kill_after(number: int):
     def on_epoch(epoch):
         if epoch.epoch == number:
-            raise Killed
+            raise KilledError
 
     return on_epoch
 
@@ -36,7 +36,7 @@ def kill_after(number: int):
 def test_a_killed_run_goes_on_to_the_same_weights(loss, tmp_path):
     configs = configured(loss=loss)
     unbroken = fit.train(LOG, *configs)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         fit.train(LOG, *configs, checkpoints=Checkpoints(tmp_path / "c", {}), on_epoch=kill_after(2))
     resumed = fit.train(LOG, *configs, checkpoints=Checkpoints(tmp_path / "c", {}))
     for ours, theirs in zip(resumed.model.get_weights(), unbroken.model.get_weights(), strict=True):
@@ -55,10 +55,10 @@ def test_a_run_killed_within_an_epoch_goes_on_from_there(tmp_path, monkeypatch):
         save(self, arrays, progress, best=best)
         places.append((len(progress.epochs), progress.batch))
         if places[-1] == (1, 3):
-            raise Killed
+            raise KilledError
 
     monkeypatch.setattr(Checkpoints, "save", save_and_die)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         fit.train(LOG, *configs, checkpoints=Checkpoints(tmp_path / "c", {}, every_s=0))
     monkeypatch.undo()
     resumed = fit.train(LOG, *configs, checkpoints=Checkpoints(tmp_path / "c", {}))
@@ -70,7 +70,7 @@ def test_a_run_killed_within_an_epoch_goes_on_from_there(tmp_path, monkeypatch):
 @pytest.fixture
 def unfinished(tmp_path):
     """A RUN's place with the checkpoints of a training that was killed after its first epoch."""
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run.create(LOG, *configured(), tmp_path / "run", on_epoch=kill_after(1))
     assert not (tmp_path / "run").exists()
     return tmp_path / "run"

@@ -18,7 +18,7 @@ from sasrec_train.errors import ConfigError, DataError, RunError
 from sasrec_train.interactions import Histories, Interactions
 from sasrec_train.model import SASRec
 from sasrec_train.run import Run
-from sasrec_train.split import leave_one_out
+from sasrec_train.split import Split, SplitConfig, leave_one_out, split
 
 pytestmark = pytest.mark.tf
 
@@ -61,7 +61,7 @@ def test_a_run_holds_what_the_log_held(made, log):
 def test_a_run_is_the_files_it_should_be(made):
     assert sorted(path.name for path in made.path.iterdir()) == [
         "config.json", "histories.npz", "history.csv", "items.txt", "learning_curve.svg", "metrics.json",
-        "model.keras", "split.json", "titles.txt", "users.txt",
+        "model.keras", "split.json", "split.npz", "titles.txt", "users.txt",
     ]  # fmt: skip
     header, *rows = (made.path / "history.csv").read_text().splitlines()
     assert header.startswith("epoch,loss,validation_hr@1,")
@@ -72,7 +72,7 @@ def test_a_run_is_the_files_it_should_be(made):
 
 def test_metrics_can_be_measured_again_from_the_folder_alone(made):
     loaded = Run.load(made.path)
-    again = evaluate.on_test(loaded.model(), leave_one_out(loaded.interactions))
+    again = evaluate.on_test(loaded.model(), loaded.split())
     assert list(again)[:4] == ["output_version", "split", "users", "keep_seen"]
     assert again == made.metrics
 
@@ -81,6 +81,58 @@ def test_metrics_of_an_older_version_without_intervals_still_load(copy, made):
     old = ("output_version", "split", "users", "keep_seen", "full", "sampled", "popularity")
     (copy / "metrics.json").write_text(json.dumps({name: made.metrics[name] for name in old}))
     assert Run.load(copy).metrics["full"] == made.metrics["full"]
+
+
+def lists(parts: Split) -> list:
+    histories = [parts.train, parts.validation.histories, parts.test.histories]
+    return [[history.tolist() for history in each] for each in histories] + [
+        [held_out.users.tolist(), held_out.targets.tolist()] for held_out in (parts.validation, parts.test)
+    ]
+
+
+def test_a_run_remembers_its_split(log, tmp_path):
+    # Times that do not go with the histories' lengths: the split cannot be guessed from the folder.
+    times = np.random.default_rng(0).uniform(size=log.histories.item_ids.size)
+    times = np.concatenate([np.sort(part) for part in np.split(times, log.histories.offsets[1:-1])])
+    timed = replace(log, times=times)
+    config = SplitConfig(kind="temporal", validation_share=0.2, test_share=0.2)
+    made = run.create(timed, *configured(log, epochs=1), tmp_path / "run", split_config=config)
+    expected = split(timed, config).apply(log.histories)
+    assert lists(made.split()) == lists(expected) != lists(leave_one_out(log))
+    assert made.config.split == config
+    assert made.metrics["users"] == expected.test.users.size
+
+
+def test_a_run_older_than_split_npz_is_leave_one_out(copy, log):
+    config = json.loads((copy / "config.json").read_text())
+    del config["split"], config["filters"]
+    (copy / "config.json").write_text(json.dumps(config))
+    (copy / "split.npz").unlink()
+    assert lists(Run.load(copy).split()) == lists(leave_one_out(log))
+
+
+def test_a_missing_split_is_named(copy):
+    (copy / "split.npz").unlink()
+    with pytest.raises(RunError, match=r"split\.npz is missing"):
+        Run.load(copy).split()
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda arrays: {**arrays, "test": arrays["test"] + 1000}, "positions that are not in the histories"),
+        (lambda arrays: {**arrays, "train_ends": arrays["train_ends"] + 2}, "positions that are not in the histories"),
+        (lambda arrays: {**arrays, "validation": arrays["validation"][1:]}, r"arrays that are not int64 \(300,\)"),
+        (lambda arrays: {"test": arrays["test"]}, "no arrays `train_ends`, `validation` and `test`"),
+    ],
+    ids=["outside", "trained on", "short", "absent"],
+)
+def test_a_damaged_split_is_named(copy, change, match):
+    with np.load(copy / "split.npz") as arrays:
+        changed = change(dict(arrays))
+    np.savez(copy / "split.npz", **changed)
+    with pytest.raises(RunError, match=rf"split\.npz is damaged: it holds {match}"):
+        Run.load(copy).split()
 
 
 def test_the_network_is_saved_without_an_optimizer(made):
@@ -161,9 +213,9 @@ def test_a_path_that_is_no_run_is_said(tmp_path):
 
 
 def test_training_learns_what_a_sequence_model_can(log):
-    split = leave_one_out(log)
-    trained = fit.train(log, *configured(log, epochs=15, learning_rate=0.02), split=split)
-    result = evaluate.on_test(trained.model, split)
+    parts = leave_one_out(log)
+    trained = fit.train(log, *configured(log, epochs=15, learning_rate=0.02), split=parts)
+    result = evaluate.on_test(trained.model, parts)
     assert result["full"]["hr@10"] > result["popularity"]["full"]["hr@10"] + 0.1
     assert trained.epochs[-1].loss < trained.epochs[0].loss
 

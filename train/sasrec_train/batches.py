@@ -141,7 +141,9 @@ class Batches:
             for i in range(max(0, start - first), last - first):
                 part = slice(inner[i], inner[i + 1])
                 chosen = Windows(pool.users[part], pool.starts[part], pool.ends[part])
-                yield self._batch(chosen, rows[part], columns[part], np.random.default_rng([self._seed, number, first + i]))
+                yield self._batch(
+                    chosen, rows[part], columns[part], np.random.default_rng([self._seed, number, first + i])
+                )
 
     def _bounds(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where each batch begins among the shuffled windows, and the end."""

@@ -1,98 +1,56 @@
-"""Raw columns to keys and times: what is no id or no time is refused with its row and value."""
+"""Checks of a table's columns, made in one pass: what is no id or no time is refused with its row and value."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
+from sasrec_train import readers
 from sasrec_train.errors import DataError
+from sasrec_train.readers import ROW, Table
 
-__all__ = ["to_keys", "to_times"]
-
-WHOLE_FLOAT = r"^-?\d+\.0*$"
-NUMBER = r"^-?\d+(\.\d*)?$"
-LINE_BREAKS = r"[\n\r\x0b\x0c\x1c\x1d\x1e\x{85}\x{2028}\x{2029}]"
-MAX_EXACT_FLOAT = 2**53  # Whole numbers above it are not told apart by a float column.
+__all__ = ["Check", "profile", "refuse"]
 
 
-def to_keys(place: str, column: pl.Series) -> pl.Series:
-    """Return a column of ids as text; text stays as it is, whole numbers lose a ".0".
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A rule that every row of a column must keep."""
 
-    Raises:
-        DataError: A value is missing, blank, has a fraction or a line break, or the type is neither text nor number.
-    """
-    if column.dtype.is_float():
-        exact = (column == column.floor()) & column.is_finite() & (column.abs() < MAX_EXACT_FLOAT)
-        _refuse(place, column, ~exact, "whole numbers or text")
-        keys = column.cast(pl.Int64).cast(pl.String)
-    elif column.dtype.is_integer() or isinstance(column.dtype, (pl.String, pl.Categorical, pl.Enum)):
-        keys = column.cast(pl.String)
-    else:
-        raise DataError(f"{place}: column {column.name!r} is of type {column.dtype}, expected text or whole numbers.")
-    _refuse(place, column, keys.is_null() | (keys.str.strip_chars() == ""), "an id in every row")
-    _refuse(place, keys, keys.str.contains(LINE_BREAKS), "ids without line breaks")
-    if column.dtype.is_integer() or column.dtype.is_float() or not keys.str.contains(NUMBER).all():
-        return keys
-    with_point = keys.str.contains(".", literal=True)
-    _refuse(place, keys, with_point & ~keys.str.contains(WHOLE_FLOAT), "whole numbers or text")
-    return keys.str.replace(r"\.0*$", "")
+    column: str
+    """The column."""
+    wrong: pl.Expr
+    """Whether a row breaks the rule; null counts as yes."""
+    rule: str
+    """What was expected instead, for the message."""
 
 
-def to_times(place: str, column: pl.Series) -> pl.Series:
-    """Return a column of times as numbers that sort in time order: numbers, dates, or either written as text.
+def profile(table: Table, checks: Sequence[Check], facts: Mapping[str, pl.Expr]) -> dict[str, Any]:
+    """Return the facts, aggregates of a table, and refuse the first check that fails: all in one pass.
 
     Raises:
-        DataError: A value is missing, not a number, or text that is neither a number nor an ISO 8601 time.
+        DataError: The file cannot be read, has no rows, or a check fails.
     """
-    if column.dtype.is_temporal() and column.dtype not in {pl.Time, pl.Duration}:
-        times = column.cast(pl.Datetime("us")).to_physical()
-    elif column.dtype.is_integer():
-        times = column
-    elif column.dtype.is_float():
-        _refuse(place, column, ~column.is_finite(), "a time in every row")
-        times = column
-    elif column.dtype == pl.String:
-        times = _from_text(place, column)
-    else:
-        raise DataError(f"{place}: column {column.name!r} is of type {column.dtype}, expected numbers or times.")
-    _refuse(place, column, times.is_null(), "a time in every row")
-    return times
+    counts = [check.wrong.fill_null(value=True).sum().alias(f"check {i}") for i, check in enumerate(checks)]
+    named = [fact.alias(f"fact {name}") for name, fact in facts.items()]
+    found = readers.collect(table, table.frame.select(pl.len().alias("rows"), *counts, *named)).row(0, named=True)
+    if not found["rows"]:
+        raise DataError(f"{table.path} has no rows, expected one interaction per row.")
+    for i, check in enumerate(checks):
+        if found[f"check {i}"]:
+            refuse(table, check)
+    return {name: found[f"fact {name}"] for name in facts}
 
 
-def _from_text(place: str, column: pl.Series) -> pl.Series:
-    text = column.str.strip_chars()
-    whole = text.cast(pl.Int64, strict=False)
-    if not whole.has_nulls():
-        return whole
-    number = text.cast(pl.Float64, strict=False)
-    dates = _from_iso(text)
-    if dates.null_count() < number.null_count():
-        times, rule = dates.to_physical(), "an ISO 8601 time like the others"
-    else:
-        times, rule = number, "a number or an ISO 8601 time"
-    _refuse(place, column, times.is_null() | ~times.cast(pl.Float64).is_finite(), rule)
-    return times
-
-
-def _from_iso(text: pl.Series) -> pl.Series:
-    """Text as microseconds since 1970 (UTC); null where it is no ISO 8601 time."""
-    plain = text.str.replace(r"^(\d{4}-\d{2}-\d{2})[Tt]", "$1 ").str.replace(r"\s*[Zz]$", "+0000")
-    plain = plain.str.replace(r"\s*([+-]\d{2}):?(\d{2})$", "$1$2")
-    frame = pl.select(
-        pl.coalesce(
-            pl.lit(plain).str.to_datetime("%Y-%m-%d %H:%M:%S%.f%z", strict=False, time_unit="us", time_zone="UTC")
-            .dt.replace_time_zone(None),
-            pl.lit(plain).str.to_datetime("%Y-%m-%d %H:%M:%S%.f", strict=False, time_unit="us"),
-            pl.lit(plain).str.to_datetime("%Y-%m-%d %H:%M", strict=False, time_unit="us"),
-            pl.lit(text).str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")),
-        )
-    )  # fmt: skip
-    return frame.to_series()
-
-
-def _refuse(place: str, column: pl.Series, wrong: pl.Series, rule: str) -> None:
-    """Raise with the first row that is wrong, a null counting as wrong."""
-    rows = wrong.fill_null(value=True).arg_true()
-    if rows.len():
-        row = int(rows[0])
-        value = column[row]
-        seen = "missing" if value is None else repr(value)[:80]
-        more = f" ({rows.len()} such rows)" if rows.len() > 1 else ""
-        raise DataError(f"{place}: column {column.name!r}, row {row + 1} is {seen}, expected {rule}{more}.")
+def refuse(table: Table, check: Check) -> None:
+    """Raise with the first row that breaks a rule and how many more do; return where none does."""
+    wrong = table.frame.filter(check.wrong.fill_null(value=True))
+    count, row = readers.collect(table, wrong.select(pl.len(), pl.col(ROW).min().alias("row"))).row(0)
+    if not count:
+        return
+    value = readers.collect(table, wrong.filter(pl.col(ROW) == row).select(check.column).head(1)).item()
+    seen = "missing" if value is None else repr(value)[:80]
+    more = f" ({count} such rows)" if count > 1 else ""
+    raise DataError(
+        f"{table.path}: column {check.column!r}, {table.unit} {row} is {seen}, expected {check.rule}{more}."
+    )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sasrec_train.errors import DataError
 
-__all__ = ["ITEM_NAMES", "TIME_NAMES", "TITLE_NAMES", "USER_NAMES", "find", "guess"]
+__all__ = ["ITEM_NAMES", "RATING_NAMES", "TIME_NAMES", "TITLE_NAMES", "USER_NAMES", "find", "guess"]
 
 # Compared without case, blanks, "_" and "-"; the first of a list that a table has is taken.
 USER_NAMES = ("user", "userid", "uid", "customerid", "customer", "reviewerid", "visitorid", "memberid", "sessionid")
@@ -17,6 +17,7 @@ TIME_NAMES = (
     "timestamp", "time", "ts", "datetime", "unixtimestamp", "unixtime", "unixreviewtime", "eventtime", "createdat",
     "tdat", "date",
 )  # fmt: skip
+RATING_NAMES = ("rating", "stars", "score", "overall", "ratings", "ratingscore", "userrating", "reviewscore", "star")
 TITLE_NAMES = ("title", "itemtitle", "movietitle", "name", "itemname", "productname", "prodname", "producttitle")
 
 

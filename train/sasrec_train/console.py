@@ -47,9 +47,7 @@ def epochs(*, plain: bool) -> Iterator[Callable[[Epoch], None]]:
     columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
         task = progress.add_task("first epoch", total=None)
-        yield lambda epoch: progress.update(
-            task, total=epoch.total, completed=epoch.epoch, description=describe(epoch)
-        )
+        yield lambda epoch: progress.update(task, total=epoch.total, completed=epoch.epoch, description=describe(epoch))
 
 
 def describe(epoch: Epoch) -> str:

@@ -5,11 +5,25 @@ import logging
 from dataclasses import replace
 from pathlib import Path
 
-import polars as pl
+import numpy as np
 
-from sasrec_train import cleaning, columns, movielens, readers, synthetic, titles
+from sasrec_train import (
+    columns,
+    cores,
+    encoding,
+    line_readers,
+    movielens,
+    ordering,
+    ratings,
+    readers,
+    synthetic,
+    titles,
+)
+from sasrec_train.encoding import Encoded
 from sasrec_train.errors import DataError
+from sasrec_train.filters import Filters
 from sasrec_train.interactions import Histories, Interactions
+from sasrec_train.readers import Table
 
 __all__ = ["load"]
 
@@ -24,6 +38,7 @@ def load(
     item_column: str | None = None,
     time_column: str | None = None,
     titles: str | Path | None = None,
+    filters: Filters | None = None,
 ) -> Interactions:
     """Return the log that `data` names.
 
@@ -31,101 +46,105 @@ def load(
     order of rows; users are ordered the same way. Rows are sorted by time within a user, equal times in file order;
     without a time column file order is time order. Rows that are equal in user, item and time count once.
 
+    A file may be larger than memory: about 16 bytes per interaction and the keys are held, never the text.
+
     Args:
         data: `ml-100k`, `synthetic`, `synthetic:items=…,users=…,seed=…,mean_length=…`, or the path of a .inter, .csv,
-            .tsv, .parquet or .txt file. A file called like the first two is reached as ./ml-100k.
+            .tsv, .parquet, .dat or .txt file. A file called like the first two is reached as ./ml-100k.
         user_column: Column of user keys; by default the one with a usual name. The same for the other two.
         item_column: Column of item keys.
         time_column: Column of times: numbers, dates, or either as text.
-        titles: A file with item and title columns. A .inter file finds the .item file beside it by itself.
+        titles: A file with item and title columns. A .inter file finds the .item file beside it by itself, a
+            ratings.dat its movies.dat.
+        filters: What to leave out: low ratings, then repeated rows, then what is outside the k-core.
 
     Raises:
         DataError: The log cannot be read; the message says where and why.
     """
+    filters = filters or Filters()
     if data == "synthetic" or data.startswith("synthetic:"):
-        _refuse_column_options(data, user_column, item_column, time_column)
-        interactions = synthetic.generate(synthetic.parse(data.partition(":")[2]))
-        return interactions if titles is None else _with_titles(interactions, Path(titles), item_column)
-    path = movielens.fetch() if data == "ml-100k" else Path(data)
-    if not path.exists() and (close := difflib.get_close_matches(data.partition(":")[0], NAMED, 1)):
-        raise DataError(f"--data {data}: no such file. Did you mean {close[0]!r}?")
-    table = _read(path, user_column, item_column, time_column)
-    interactions = _to_interactions(data, table)
-    beside = path.with_suffix(".item")
-    if titles is not None:
-        return _with_titles(interactions, Path(titles), item_column)
-    if path.suffix == ".inter" and beside.is_file():
-        return _with_titles(interactions, beside, item_column)
-    return interactions
+        _refuse_column_options(data, user_column, item_column, time_column, filters.rating_column)
+        if filters.min_rating is not None:
+            raise DataError(f"{data} has no ratings. Leave out --min-rating.")
+        interactions, beside = synthetic.generate(synthetic.parse(data.partition(":")[2])), None
+    else:
+        path = movielens.fetch() if data == "ml-100k" else Path(data)
+        if not path.exists() and (close := difflib.get_close_matches(data.partition(":")[0], NAMED, 1)):
+            raise DataError(f"--data {data}: no such file. Did you mean {close[0]!r}?")
+        interactions = _to_interactions(data, _read(path, user_column, item_column, time_column, filters))
+        beside = _titles_beside(path)
+    interactions = cores.keep_core(replace(interactions, filters=filters), filters)
+    named = beside if titles is None else Path(titles)
+    return interactions if named is None else _with_titles(interactions, named, item_column)
 
 
 def _refuse_column_options(place: str, *asked: str | None) -> None:
     if any(name is not None for name in asked):
-        raise DataError(f"{place} has no named columns. Leave out --user-column, --item-column and --time-column.")
+        raise DataError(
+            f"{place} has no named columns. Leave out --user-column, --item-column, --time-column and --rating-column."
+        )
+
+
+def _titles_beside(path: Path) -> Path | None:
+    """Return the file of titles that belongs to a log by its name, where there is one."""
+    names = {".inter": path.with_suffix(".item"), ".dat": path.with_name("movies.dat")}
+    beside = names.get(path.suffix.lower())
+    return beside if beside is not None and beside != path and beside.is_file() else None
 
 
 def _with_titles(interactions: Interactions, path: Path, item_column: str | None) -> Interactions:
     return replace(interactions, titles=titles.read(path, interactions.item_keys, item_column=item_column))
 
 
-def _read(path: Path, user: str | None, item: str | None, time: str | None) -> pl.DataFrame:
-    """Return the file's rows in time order as columns user, item (text) and, where there are times, time."""
-    frame = readers.scan(path)
-    place = str(path)
-    if readers.is_plain_text(path):
-        _refuse_column_options(place, user, item, time)
-    seen = frame.collect_schema().names()
-    chosen = {
-        "user": columns.find(place, seen, option="--user-column", asked=user, usual=columns.USER_NAMES),
-        "item": columns.find(place, seen, option="--item-column", asked=item, usual=columns.ITEM_NAMES),
-    }
+def _read(path: Path, user: str | None, item: str | None, time: str | None, filters: Filters) -> Encoded:
+    """Return the file's rows, those rated too low left out."""
+    if readers.is_lines(path):
+        readers.check(path)
+        _refuse_column_options(str(path), user, item, time, filters.rating_column)
+        table = line_readers.scan(path)
+    else:
+        table = readers.scan(path)
+    user, item, time = _choose(table, user, item, time)
+    return encoding.encode(ratings.drop_low(table, filters), user=user, item=item, time=time)
+
+
+def _choose(table: Table, user: str | None, item: str | None, time: str | None) -> tuple[str, str, str | None]:
+    """Return which columns are user, item and, where there is one, time."""
+    seen = table.columns
+    place = str(table.path)
+    user = columns.find(place, seen, option="--user-column", asked=user, usual=columns.USER_NAMES)
+    item = columns.find(place, seen, option="--item-column", asked=item, usual=columns.ITEM_NAMES)
     if time is not None or columns.guess(seen, columns.TIME_NAMES):
-        chosen["time"] = columns.find(place, seen, option="--time-column", asked=time, usual=columns.TIME_NAMES)
-    elif not readers.is_plain_text(path):
-        logger.warning("%s has no time column known by its name: rows are taken to be in time order.", path)
-    if len(set(chosen.values())) < len(chosen):
-        meant = ", ".join(f"{name}: {column!r}" for name, column in chosen.items())
+        time = columns.find(place, seen, option="--time-column", asked=time, usual=columns.TIME_NAMES)
+    elif not readers.is_lines(table.path):
+        logger.warning("%s has no time column known by its name: rows are taken to be in time order.", table.path)
+    if user == item or time in {user, item}:
+        meant = f"user: {user!r}, item: {item!r}" + (f", time: {time!r}" if time is not None else "")
         raise DataError(f"{place}: one column is meant to be two things ({meant}). Say which with --user-column, "
                         "--item-column and --time-column.")  # fmt: skip
-    try:
-        raw = frame.select(chosen.values()).collect()
-    except pl.exceptions.PolarsError as error:
-        raise readers.unreadable(path, error) from error
-    if not raw.height:
-        raise DataError(f"{place} has no rows, expected one interaction per row.")
-    table = pl.DataFrame({name: cleaning.to_keys(place, raw[chosen[name]]) for name in ("user", "item")})
-    if "time" in chosen:
-        table = _in_time_order(table.with_columns(time=cleaning.to_times(place, raw[chosen["time"]])), place)
-    return table
+    return user, item, time
 
 
-def _in_time_order(table: pl.DataFrame, place: str) -> pl.DataFrame:
-    once = table.unique(["user", "item", "time"], keep="first", maintain_order=True)
-    if once.height < table.height:
-        logger.warning(
-            "%s: %d rows repeat the user, item and time of an earlier row; they were dropped.",
-            place,
-            table.height - once.height,
-        )
-    return once.sort("time", maintain_order=True)
-
-
-def _to_interactions(name: str, table: pl.DataFrame) -> Interactions:
-    user_keys, users = _numbered(table["user"])
-    item_keys, items = _numbered(table["item"])
-    rows = pl.DataFrame({"user": users, "item": items}).sort("user", maintain_order=True)
-    lengths = rows.group_by("user", maintain_order=True).len()["len"].to_numpy().astype("int64")
-    item_ids = rows["item"].to_numpy().astype("int32") + 1
+def _to_interactions(name: str, rows: Encoded) -> Interactions:
+    """Order the rows, drop those told twice, and lay them out by user."""
+    order = ordering.by_user_and_time(rows.users.codes, rows.times)
+    users, items = rows.users.codes[order], rows.items.codes[order]
+    times = None if rows.times is None else rows.times[order]
+    del order
+    if times is not None:
+        again = ordering.repeats(users, items, times)
+        if again.any():
+            logger.warning(
+                "%s: %d rows repeat the user, item and time of an earlier row; they were dropped.",
+                name,
+                np.count_nonzero(again),
+            )
+            users, items, times = users[~again], items[~again], times[~again]
     return Interactions(
         name=name,
-        user_keys=user_keys.to_list(),
-        item_keys=item_keys.to_list(),
+        user_keys=rows.users.keys.to_list(),
+        item_keys=rows.items.keys.to_list(),
         titles=None,
-        histories=Histories.from_lengths(lengths, item_ids),
+        histories=Histories.from_lengths(np.bincount(users), items + 1),
+        times=times,
     )
-
-
-def _numbered(keys: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Return the different keys, shorter first, and each row's place among them."""
-    different = pl.DataFrame({"key": keys.unique()}).sort(pl.col("key").str.len_bytes(), "key")["key"]
-    return different, keys.cast(pl.Enum(different)).to_physical()

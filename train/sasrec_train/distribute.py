@@ -1,4 +1,4 @@
-"""One training run on several machines: gradients are summed by tf.distribute, everything else is done alike on each."""
+"""One training run on several machines: gradients are summed by tf.distribute, all else is done alike on each."""
 
 import json
 import logging
@@ -46,7 +46,7 @@ class Workers(Protocol):
         """Return the chief's arrays on every worker; the others give arrays of the same shapes and dtypes."""
 
 
-class _Alone:
+class _Alone(Workers):
     """A single process."""
 
     rank = 0
@@ -66,7 +66,7 @@ class _Alone:
 ALONE: Workers = _Alone()
 
 
-class MultiWorker:
+class MultiWorker(Workers):
     """Processes that know each other by TF_CONFIG, each with one replica, on tf.distribute's collectives.
 
     Every worker keeps all weights and takes the same steps: each computes the gradients of its rows of the global
@@ -84,7 +84,7 @@ class MultiWorker:
         self.rank = int(resolver.task_id or 0)
         self.count = int(self._strategy.num_replicas_in_sync)
 
-    def compile(self, step: Callable[..., Any], signature: list[Any]) -> Callable[..., Any]:
+    def compile(self, step: Callable[..., Any], signature: list[Any]) -> Callable[..., Any]:  # noqa: D102
         def run(*arguments: Any) -> Any:
             return self._strategy.run(step, args=arguments)
 
@@ -101,12 +101,12 @@ class MultiWorker:
 
         return guarded
 
-    def sum(self, tensors: list[Any]) -> list[Any]:
+    def sum(self, tensors: list[Any]) -> list[Any]:  # noqa: D102
         context = tf.distribute.get_replica_context()
         placed = [tf.identity(tensor) for tensor in tensors]  # on this replica's device, which all_reduce asks for
         return list(context.all_reduce(tf.distribute.ReduceOp.SUM, placed))
 
-    def share(self, values: list[Any]) -> list[Any]:
+    def share(self, values: list[Any]) -> list[Any]:  # noqa: D102
         shared = [np.asarray(value) for value in values]
         for dtype in sorted({value.dtype.str for value in shared}):  # tensors that are summed together are of one dtype
             chosen = [i for i, value in enumerate(shared) if value.dtype.str == dtype]

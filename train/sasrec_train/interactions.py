@@ -2,13 +2,18 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Histories", "Interactions"]
+from sasrec_train.filters import Filters
+
+__all__ = ["Histories", "Interactions", "Times"]
+
+Times = NDArray[np.int64] | NDArray[np.float64]
+"""Numbers that sort in time order, in the unit of the log; microseconds since 1970 where it holds dates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +87,10 @@ class Interactions:
     """Names to show, aligned with item_keys, "" where unknown; None where the log has none."""
     histories: Histories
     """One history per user."""
+    times: Times | None = None
+    """When each entry of histories.item_ids was, rising within a history; None where the log does not say."""
+    filters: Filters = field(default_factory=Filters)
+    """What of the file was left out."""
 
     @property
     def n_items(self) -> int:

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import matplotlib as mpl
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -37,4 +36,4 @@ def draw(path: Path, epochs: list[Epoch], best_epoch: int) -> None:
         axes.spines[["top", "right"]].set_visible(False)
     # Text stays text, and equal runs give equal files.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "sasrec-edge"}):
-        FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
+        figure.savefig(path, format="svg", metadata={"Date": None})

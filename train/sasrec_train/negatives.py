@@ -88,6 +88,5 @@ class SharedNegatives:
     def sample(self, rng: np.random.Generator, size: int) -> NDArray[np.int32]:
         """Return (size,) item ids, drawn with replacement."""
         draws = rng.random(size) * self._cumulative[-1]
-        return np.minimum(np.searchsorted(self._cumulative, draws, side="right"), self._cumulative.size - 1).astype(
-            np.int32
-        )
+        items = np.minimum(np.searchsorted(self._cumulative, draws, side="right"), self._cumulative.size - 1)
+        return np.asarray(items, np.int32)

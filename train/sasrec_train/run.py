@@ -3,24 +3,27 @@
 import platform
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+import numpy as np
 
-from sasrec_train import run_files, staging
+from sasrec_train import run_files, split, staging
 from sasrec_train.checkpoints import Checkpoints, folder_of
 from sasrec_train.config import ModelConfig, TrainConfig
 from sasrec_train.errors import ConfigError, RunError
+from sasrec_train.filters import Filters
 from sasrec_train.interactions import Interactions
 from sasrec_train.progress import Epoch
+from sasrec_train.split import Split, SplitConfig
 
 if TYPE_CHECKING:
     from sasrec_train.distribute import Workers
     from sasrec_train.fit import Trained
     from sasrec_train.model import SASRec
-    from sasrec_train.split import Split
 
 __all__ = ["CONFIG", "FORMAT_VERSION", "Run", "RunConfig", "check_unfinished", "create", "join"]
 
@@ -46,6 +49,10 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The recipe."""
     versions: dict[str, str]
     """Python and the packages that made the weights."""
+    filters: Filters = Filters()
+    """What of the log was left out."""
+    split: SplitConfig | None = None
+    """How the log was split; None in runs older than split.npz: leave-one-out."""
 
 
 class Run:
@@ -75,7 +82,7 @@ class Run:
         if not path.is_dir():
             raise RunError(f"{path} is no folder. Give a folder that `sasrec-edge train` wrote.")
         config = _read_config(path)
-        interactions = run_files.read_interactions(path, config.data)
+        interactions = replace(run_files.read_interactions(path, config.data), filters=config.filters)
         if interactions.n_items != config.model.n_items:
             raise run_files.damaged(
                 path / "items.txt", f"{interactions.n_items} items, expected {config.model.n_items}"
@@ -106,6 +113,17 @@ class Run:
         """Seed of the training."""
         return self.config.train.seed
 
+    def split(self) -> Split:
+        """Return the parts of the log as they were when the network was trained.
+
+        Raises:
+            RunError: split.npz is missing or damaged.
+        """
+        if self.config.split is None:
+            return split.leave_one_out(self.interactions)
+        histories = self.interactions.histories
+        return run_files.read_split(self.path / "split.npz", histories).apply(histories)
+
     def model(self) -> "SASRec":
         """Load the trained network.
 
@@ -134,6 +152,7 @@ def create(
     out: str | Path,
     *,
     preset: str = "custom",
+    split_config: SplitConfig | None = None,
     force: bool = False,
     resume: bool = False,
     checkpoint_every_s: float = 600.0,
@@ -151,6 +170,7 @@ def create(
         train_config: The recipe.
         out: The folder to write.
         preset: Name of the preset the configurations started from, for the record.
+        split_config: How the log is split; leave-one-out by default.
         force: Replace an existing RUN, and forget an unfinished training.
         resume: Go on from the checkpoints of an unfinished training, where there are any.
         checkpoint_every_s: Seconds between checkpoints within an epoch; there is one after each epoch anyway.
@@ -161,10 +181,12 @@ def create(
         RunError: `out` exists already, or holds an unfinished training that is neither resumed nor to be replaced.
         TrainError: See fit.train.
     """
-    from sasrec_train import distribute, evaluate, fit, learning_curve, split  # noqa: PLC0415 - reading a Run is light
+    from sasrec_train import distribute, evaluate, fit, learning_curve  # noqa: PLC0415 - reading a Run is light
 
     workers = workers or distribute.ALONE
-    parts = split.leave_one_out(interactions)
+    split_config = split_config or SplitConfig()
+    points = split.split(interactions, split_config)
+    parts = points.apply(interactions.histories)
     config = RunConfig(
         format_version=FORMAT_VERSION,
         preset=preset,
@@ -173,6 +195,8 @@ def create(
         model=model_config,
         train=train_config,
         versions={"python": platform.python_version(), **{name: metadata.version(name) for name in VERSIONED}},
+        filters=interactions.filters,
+        split=split_config,
     )
     checkpoints = Checkpoints(folder_of(Path(out)), _identity(config), every_s=checkpoint_every_s)
     with staging.staged(Path(out), force=force, marker=CONFIG) as folder:
@@ -191,7 +215,8 @@ def create(
         trained.model.save(folder / "model.keras")
         run_files.write_json(folder / CONFIG, msgspec.to_builtins(config))
         run_files.write_interactions(folder, interactions)
-        run_files.write_json(folder / "split.json", _describe(interactions, parts, trained))
+        run_files.write_split(folder / "split.npz", points)
+        run_files.write_json(folder / "split.json", _describe(interactions, split_config, parts, trained))
         run_files.write_history(folder / "history.csv", trained.epochs)
         learning_curve.draw(folder / "learning_curve.svg", trained.epochs, trained.best_epoch)
         run_files.write_json(folder / "metrics.json", evaluate.on_test(trained.model, parts))
@@ -200,16 +225,22 @@ def create(
 
 
 def join(
-    interactions: Interactions, model_config: ModelConfig, train_config: TrainConfig, *, workers: "Workers"
+    interactions: Interactions,
+    model_config: ModelConfig,
+    train_config: TrainConfig,
+    *,
+    split_config: SplitConfig | None = None,
+    workers: "Workers",
 ) -> None:
     """Train with others as a worker that is not their chief: nothing is written, the chief does it.
 
     Raises:
         TrainError: See fit.train.
     """
-    from sasrec_train import fit, split  # noqa: PLC0415 - see create
+    from sasrec_train import fit  # noqa: PLC0415 - see create
 
-    fit.train(interactions, model_config, train_config, split=split.leave_one_out(interactions), workers=workers)
+    parts = split.split(interactions, split_config or SplitConfig()).apply(interactions.histories)
+    fit.train(interactions, model_config, train_config, split=parts, workers=workers)
 
 
 def check_unfinished(out: Path, *, force: bool, resume: bool) -> None:
@@ -225,19 +256,26 @@ def check_unfinished(out: Path, *, force: bool, resume: bool) -> None:
 
 def _identity(config: RunConfig) -> dict[str, Any]:
     """What a checkpoint must have in common with the run that goes on from it."""
-    fields = {**msgspec.to_builtins(config.model), **msgspec.to_builtins(config.train)}
+    parts = (config.model, config.train, config.filters, config.split)
+    fields = {name: value for part in parts for name, value in msgspec.to_builtins(part).items()}
     return {"n_items": config.model.n_items, "a log of SHA-256": config.data_sha256, **fields}
 
 
-def _describe(interactions: Interactions, parts: "Split", trained: "Trained") -> dict[str, Any]:
+def _describe(interactions: Interactions, config: SplitConfig, parts: Split, trained: "Trained") -> dict[str, Any]:
+    protocol: dict[str, Any] = {"protocol": config.kind}
+    if config.kind == "temporal" and interactions.times is not None:
+        first, second = split.boundaries(interactions.times, config)
+        protocol |= {"validation_from": first, "test_from": second}
+    trained_on = np.bincount(parts.train.item_ids, minlength=interactions.n_items + 1) > 0
     return {
-        "protocol": "leave-one-out",
+        **protocol,
         "users": len(interactions.user_keys),
         "items": interactions.n_items,
         "interactions": int(interactions.histories.item_ids.size),
         "train_interactions": int(parts.train.item_ids.size),
         "validation_users": int(parts.validation.users.size),
         "test_users": int(parts.test.users.size),
+        "test_items_not_trained_on": int(np.count_nonzero(~trained_on[parts.test.targets])),
         "chosen_on": "validation, whole catalogue, seen items excluded, ndcg@10",
         "best_epoch": trained.best_epoch,
     }

@@ -11,6 +11,7 @@ import numpy as np
 from sasrec_train.errors import RunError
 from sasrec_train.interactions import Histories, Interactions
 from sasrec_train.progress import Epoch
+from sasrec_train.split import NOBODY, SplitPoints
 
 __all__ = [
     "damaged",
@@ -18,9 +19,11 @@ __all__ = [
     "read_interactions",
     "read_json",
     "read_metrics",
+    "read_split",
     "write_history",
     "write_interactions",
     "write_json",
+    "write_split",
 ]
 
 
@@ -37,7 +40,9 @@ def write_history(path: Path, epochs: list[Epoch]) -> None:
         writer.writerow(["epoch", "loss", *(f"validation_{name}" for name in names), "seconds", "validation_seconds"])
         for epoch in epochs:
             values = (f"{epoch.validation[name]:.6f}" for name in names)
-            writer.writerow([epoch.epoch, f"{epoch.loss:.6f}", *values, f"{epoch.seconds:.3f}", f"{epoch.validation_seconds:.3f}"])
+            writer.writerow(
+                [epoch.epoch, f"{epoch.loss:.6f}", *values, f"{epoch.seconds:.3f}", f"{epoch.validation_seconds:.3f}"]
+            )
 
 
 def write_interactions(folder: Path, interactions: Interactions) -> None:
@@ -91,6 +96,32 @@ def _read_histories(path: Path, n_items: int) -> Histories:
     if item_ids.size and not (item_ids.min() >= 1 and item_ids.max() <= n_items):
         raise damaged(path, f"item ids outside [1, {n_items}]")
     return Histories(offsets, item_ids)
+
+
+def write_split(path: Path, points: SplitPoints) -> None:
+    """Write split.npz."""
+    np.savez(path, train_ends=points.train_ends, validation=points.validation, test=points.test)
+
+
+def read_split(path: Path, histories: Histories) -> SplitPoints:
+    """Return what write_split wrote, checked to lie within the histories."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            points = SplitPoints(arrays["train_ends"], arrays["validation"], arrays["test"])
+    except FileNotFoundError as error:
+        raise missing(path) from error
+    except (ValueError, KeyError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+        raise damaged(path, f"no arrays `train_ends`, `validation` and `test` ({error})") from error
+    arrays_of = (points.train_ends, points.validation, points.test)
+    if any(array.dtype != np.int64 or array.shape != (len(histories),) for array in arrays_of):
+        raise damaged(path, f"arrays that are not int64 ({len(histories)},)")
+    ends, lengths = points.train_ends, histories.lengths
+    sound = ((ends >= 0) & (ends <= lengths)).all()
+    for positions in arrays_of[1:]:
+        sound &= ((positions == NOBODY) | ((positions >= ends) & (positions < lengths))).all()
+    if not sound:
+        raise damaged(path, "positions that are not in the histories")
+    return points
 
 
 def read_metrics(path: Path) -> dict[str, Any]:

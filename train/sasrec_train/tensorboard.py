@@ -21,7 +21,7 @@ def events(folder: Path | None) -> Iterator[Callable[[Epoch], None]]:
         ConfigError: TensorBoard is not installed.
     """
     if folder is None:
-        yield lambda epoch: None
+        yield _ignore
         return
     if util.find_spec("tensorboard") is None:
         raise ConfigError("--tensorboard needs TensorBoard, which is not installed. Run: pip install tensorboard")
@@ -39,3 +39,7 @@ def events(folder: Path | None) -> Iterator[Callable[[Epoch], None]]:
         yield write
     finally:
         writer.close()
+
+
+def _ignore(_epoch: Epoch) -> None:
+    """Do nothing with an epoch."""

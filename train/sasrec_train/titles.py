@@ -1,10 +1,10 @@
-"""Names of items, for people: from a RecBole .item file or any table with an item and a title column."""
+"""Names of items, for people: from RecBole's .item, MovieLens' movies.dat, or any table with item and title columns."""
 
 from pathlib import Path
 
 import polars as pl
 
-from sasrec_train import cleaning, columns, readers
+from sasrec_train import columns, encoding, line_readers, readers
 from sasrec_train.errors import DataError
 
 __all__ = ["read"]
@@ -25,22 +25,23 @@ def read(path: Path, item_keys: list[str], *, item_column: str | None = None) ->
     Raises:
         DataError: The file or one of the columns is missing.
     """
-    frame = readers.scan(path)
-    seen = frame.collect_schema().names()
+    is_movies = path.suffix.lower() == ".dat"
+    table = line_readers.scan_movies(path) if is_movies else readers.scan(path)
+    seen = table.columns
     asked = item_column if item_column in seen else None
     item = columns.find(str(path), seen, option="--item-column", asked=asked, usual=columns.ITEM_NAMES)
     title = columns.guess(seen, columns.TITLE_NAMES)
     if title is None:
         raise DataError(f"{path} has the columns {', '.join(map(repr, seen))}, expected one called title or name.")
-    chosen = [item, title, *(["release_year"] if "release_year" in seen else [])]
-    try:
-        table = frame.select(chosen).collect()
-    except pl.exceptions.PolarsError as error:
-        raise readers.unreadable(path, error) from error
-    text = table[title].cast(pl.String).fill_null("").str.replace_all(r"\s+", " ").str.strip_chars()
-    if "release_year" in table.columns:
-        text = _with_year(text, table["release_year"].cast(pl.String))
-    known = pl.DataFrame({"key": cleaning.to_keys(str(path), table[item]), "title": text})
+    has_year = "release_year" in seen
+    rows = readers.collect(table, table.frame.select([title, *(["release_year"] if has_year else [])]))
+    text = rows[title].cast(pl.String).fill_null("").str.replace_all(r"\s+", " ").str.strip_chars()
+    if is_movies:
+        text = text.str.replace(TRAILING_ARTICLE, "$2 $1$3")
+    if has_year:
+        text = _with_year(text, rows["release_year"].cast(pl.String))
+    items = encoding.encode_keys(table, item)
+    known = pl.DataFrame({"key": items.keys.gather(items.codes), "title": text})
     known = known.unique("key", keep="first", maintain_order=True)
     wanted = pl.DataFrame({"key": item_keys}, schema={"key": pl.String})
     return wanted.join(known, on="key", how="left", maintain_order="left")["title"].fill_null("").to_list()

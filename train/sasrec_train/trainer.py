@@ -138,7 +138,7 @@ class Trainer:
             return 0.0
         squares = tf.reduce_sum(tf.square(rows))
         if self.network.config.positions == "learned":
-            squares += tf.reduce_sum(tf.square(self.network.position_embedding.embeddings.value))
+            squares += tf.reduce_sum(tf.square(self.network.position_embedding.embeddings))
         return l2 * squares / self._workers.count  # each worker adds it, and all are summed
 
     def judge(self, judged: SASRec) -> None:

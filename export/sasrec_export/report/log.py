@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import PurePath
+from typing import Any
 
+import msgspec
 import numpy as np
 
 from sasrec_export.errors import ExportError
 from sasrec_runtime.bundle import Bundle
 from sasrec_train.interactions import Histories, Interactions
-from sasrec_train.split import HeldOut, leave_one_out
+from sasrec_train.run import Run
+from sasrec_train.split import HeldOut, SplitConfig, split
 
-__all__ = ["held_out_of", "shown_name"]
+__all__ = ["held_out_of", "making_of", "shown_name"]
 
 
 def shown_name(log: Interactions) -> str:
@@ -18,16 +21,34 @@ def shown_name(log: Interactions) -> str:
     return PurePath(log.name).name
 
 
-def held_out_of(log: Interactions, bundle: Bundle, *, say: Callable[[str], None] = lambda _: None) -> HeldOut:
-    """Return the test items of `log` (leave-one-out), translated by item key into the bundle's ids.
+def making_of(run: Run) -> dict[str, Any]:
+    """Return what a bundle says of how its log was filtered and split."""
+    split_config = run.config.split or SplitConfig()
+    return {"filters": msgspec.to_builtins(run.config.filters), "split": msgspec.to_builtins(split_config)}
+
+
+def held_out_of(
+    log: Interactions,
+    bundle: Bundle,
+    *,
+    split_config: SplitConfig | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> HeldOut:
+    """Return the test items of `log` (leave-one-out by default), translated by item key into the bundle's ids.
 
     Items that the bundle does not know are left out of the histories; users whose held-out item it does not know
-    cannot be judged and are left out too. Both are said.
+    cannot be judged and are left out too. Both are said, and where the bundle was trained on another split.
 
     Raises:
         ExportError: The log and the bundle have no item in common to judge by.
     """
-    test = leave_one_out(log).test
+    asked, trained = split_config or SplitConfig(), _split_of(bundle)
+    if trained is not None and trained != asked:
+        say(
+            f"the model was trained with {_options(trained)}, this report judges with {_options(asked)}: "
+            "it may have learned from the test items."
+        )
+    test = split(log, asked).apply(log.histories).test
     keys = {bundle.vocabulary.key(item_id): item_id for item_id in range(1, bundle.manifest.model.n_items + 1)}
     translation = np.array([0, *(keys.get(key, 0) for key in log.item_keys)], np.int32)
     targets = translation[test.targets]
@@ -49,3 +70,17 @@ def held_out_of(log: Interactions, bundle: Bundle, *, say: Callable[[str], None]
             "bundle's vocabulary and were left out."
         )
     return HeldOut(users=test.users[rows], histories=histories, targets=targets[rows])
+
+
+def _split_of(bundle: Bundle) -> SplitConfig | None:
+    """Return the split that making_of recorded; None where the bundle does not say."""
+    try:
+        return msgspec.convert(bundle.manifest.model.hyper_parameters["data"]["split"], SplitConfig)
+    except (KeyError, TypeError, msgspec.ValidationError):
+        return None
+
+
+def _options(config: SplitConfig) -> str:
+    if config.kind != "temporal":
+        return f"--split {config.kind}"
+    return f"--split temporal --validation-share {config.validation_share:g} --test-share {config.test_share:g}"
