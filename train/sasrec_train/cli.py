@@ -2,13 +2,15 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sasrec_train import config_options
 from sasrec_train.data_options import LogOptions, data_options
-from sasrec_train.progress import Epoch
+
+if TYPE_CHECKING:
+    from sasrec_train.progress import Epoch
 
 __all__ = ["COMMANDS"]
 
@@ -85,7 +87,7 @@ def train(
                 return
             with console.epochs(plain=as_json) as show, board.events(tensorboard) as record:
 
-                def on_epoch(epoch: Epoch) -> None:
+                def on_epoch(epoch: "Epoch") -> None:
                     show(epoch)
                     record(epoch)
 

@@ -83,6 +83,7 @@ class MultiWorker(Workers):
         resolver = self._strategy.cluster_resolver
         self.rank = int(resolver.task_id or 0)
         self.count = int(self._strategy.num_replicas_in_sync)
+        self._sums: dict[tuple[Any, ...], Callable[..., Any]] = {}
 
     def compile(self, step: Callable[..., Any], signature: list[Any]) -> Callable[..., Any]:  # noqa: D102
         def run(*arguments: Any) -> Any:
@@ -94,8 +95,9 @@ class MultiWorker(Workers):
             try:
                 return compiled(*arguments)
             except LOST as error:
+                reason = type(error).__name__
                 raise WorkerLostError(
-                    f"worker {self.rank} of {self.count} lost another worker ({error.message:.120}). "
+                    f"worker {self.rank} of {self.count} lost another worker ({reason}). "
                     "Start every worker again with --resume."
                 ) from error
 
@@ -111,8 +113,10 @@ class MultiWorker(Workers):
         for dtype in sorted({value.dtype.str for value in shared}):  # tensors that are summed together are of one dtype
             chosen = [i for i, value in enumerate(shared) if value.dtype.str == dtype]
             given = [shared[i] if self.rank == 0 else np.zeros_like(shared[i]) for i in chosen]
-            signature = [tf.TensorSpec(value.shape, value.dtype) for value in given]
-            summed = self.compile(lambda *tensors: self.sum(list(tensors)), signature)(*given)
+            signature = tuple(tf.TensorSpec(value.shape, value.dtype) for value in given)
+            if signature not in self._sums:  # tracing again for every call would cost seconds
+                self._sums[signature] = self.compile(lambda *tensors: self.sum(list(tensors)), list(signature))
+            summed = self._sums[signature](*given)
             for i, value in zip(chosen, summed, strict=True):
                 shared[i] = value.numpy()
         return shared
@@ -150,7 +154,7 @@ def restart(error: WorkerLostError) -> NoReturn:
     restarts = int(os.environ.get(RESTARTS, "0"))
     if restarts >= MAX_RESTARTS:
         raise error
-    logger.warning("%s This worker starts again and waits for the others.", str(error).partition(". Start")[0] + ".")
+    logger.warning("%s This one starts again, and waits for it.", str(error).partition(" Start")[0])
     os.environ[RESTARTS] = str(restarts + 1)
     command = sys.orig_argv if "--resume" in sys.orig_argv else [*sys.orig_argv, "--resume"]
     os.execv(sys.executable, command)  # noqa: S606 - the command is our own

@@ -20,8 +20,9 @@ def import_tensorflow() -> None:
     stderr, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 2)
-        import tensorflow  # noqa: F401, ICN001, PLC0415, TID251 - imported for the modules that follow
+        import tensorflow as tf  # noqa: PLC0415, TID251 - imported for the modules that follow
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
         os.close(nowhere)
+    tf.get_logger().setLevel("ERROR")  # warnings about retracing and the like are for those who write the graphs
