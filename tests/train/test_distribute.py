@@ -83,7 +83,8 @@ def test_a_worker_that_dies_and_comes_back_resumes(tmp_path):
     chief, dies = (start(out, "--epochs", "60", worker=i, ports=ports) for i in range(2))
     deadline = time.monotonic() + PATIENCE_S
     while not (tmp_path / "run.training" / "last.npz").exists():
-        assert chief.poll() is None and time.monotonic() < deadline
+        assert chief.poll() is None
+        assert time.monotonic() < deadline
         time.sleep(0.1)
     dies.kill()
     dies.communicate()

@@ -112,3 +112,13 @@ def test_a_target_is_no_rival_of_itself_however_its_score_is_rounded():
 def test_popularity_counts_the_training_items():
     scorer = evaluate.popularity_scorer(Histories.from_lists([[1, 2], [2]]), n_items=3)
     assert scorer(np.array([0, 5])).tolist() == [[0, 1, 2, 0]] * 2
+
+
+def test_a_sample_of_users_keeps_their_histories_and_targets():
+    histories = Histories.from_lists([[1, 2, 3, 4], [2, 3, 4, 1], [3, 4, 1, 2]])
+    held_out = HeldOut(np.array([5, 6, 7]), histories, np.array([5, 5, 5], np.int32))
+    few = held_out.sample(2, seed=0)
+    assert few.users.size == 2
+    for user, history in zip(few.users, few.histories, strict=True):
+        assert history.tolist() == histories[list(held_out.users).index(user)].tolist()
+    assert held_out.sample(3, seed=0) is held_out

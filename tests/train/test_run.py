@@ -77,6 +77,15 @@ def test_metrics_can_be_measured_again_from_the_folder_alone(made):
     assert again == made.metrics
 
 
+def test_a_sample_of_users_is_judged_where_all_would_be_too_many(made, monkeypatch, caplog):
+    monkeypatch.setattr(evaluate, "MAX_SCORES", 100 * made.interactions.n_items)
+    model, parts = made.model(), made.split()
+    assert evaluate.on_test(model, parts)["users"] == 100
+    assert "100 of 300 test users are judged, drawn from the seed" in caplog.text
+    assert evaluate.on_test(model, parts, users=7)["users"] == 7
+    assert evaluate.on_test(model, parts, users=0)["users"] == 300
+
+
 def test_metrics_of_an_older_version_without_intervals_still_load(copy, made):
     old = ("output_version", "split", "users", "keep_seen", "full", "sampled", "popularity")
     (copy / "metrics.json").write_text(json.dumps({name: made.metrics[name] for name in old}))

@@ -54,6 +54,7 @@ def configure(options, n_items: int):
         "learning_rate": options.learning_rate,
         "epochs": options.epochs,
         "seed": options.seed,
+        "validation_users": 0,  # all of them, as for the peers
     }
     model, recipe = ({name: value for name, value in given.items() if value is not None} for given in (model, recipe))
     return config.preset(options.preset, n_items=n_items, model=model, train=recipe)
@@ -63,10 +64,8 @@ def train(log, model_config, train_config, recorder) -> None:
     """Call sasrec-edge: the only place that knows how."""
 
     def on_epoch(epoch):
-        # Time with the validation, where the two are not told apart: to our disadvantage.
-        seconds = getattr(epoch, "train_seconds", epoch.seconds)
         metrics = {name: epoch.validation[name] for name in ("ndcg@10", "hr@10")}
-        recorder.epoch(epoch.epoch, 1.0, epoch.loss, lambda: metrics, seconds=seconds)
+        recorder.epoch(epoch.epoch, 1.0, epoch.loss, lambda: metrics, seconds=epoch.seconds)
         if recorder.spent():
             raise TimeUpError
         recorder.resume()

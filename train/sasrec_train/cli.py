@@ -117,8 +117,13 @@ def train(
 @click.option(
     "--seed", default=0, show_default=True, type=config_options.SEED, help="Seed of sampled negatives and resamples."
 )
+@click.option(
+    "--users",
+    type=click.IntRange(min=0),
+    help="Most users to judge, 0 for all.  [default: all, or as many as 17 billion scores let in]",
+)
 @json_option
-def evaluate(run: Path, keep_seen: bool, seed: int, as_json: bool) -> None:
+def evaluate(run: Path, keep_seen: bool, seed: int, users: int | None, as_json: bool) -> None:
     """Measure a trained RUN on its test items again.
 
     Prints what train does; --json everything that metrics.json holds.
@@ -133,7 +138,7 @@ def evaluate(run: Path, keep_seen: bool, seed: int, as_json: bool) -> None:
     from sasrec_train import evaluate as judge
 
     with console.notes():
-        result = judge.on_test(loaded.model(), loaded.split(), keep_seen=keep_seen, seed=seed)
+        result = judge.on_test(loaded.model(), loaded.split(), keep_seen=keep_seen, seed=seed, users=users)
     click.echo(json.dumps(result) if as_json else console.table(result))
 
 

@@ -51,7 +51,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     similarity: Literal["dot", "cosine"] = "dot"
     """How a hidden state is scored against an item: their product, or the cosine of their angle over `temperature`.
     With `cosine` all item vectors have length 1, where they are read and where they are scored."""
-    temperature: Annotated[float, msgspec.Meta(gt=0.0)] = 0.07
+    temperature: Annotated[float, msgspec.Meta(gt=0.0)] = 0.08
     """What cosines are divided by, so that scores reach from -1 / temperature to 1 / temperature."""
     embedding_l2: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
     """L2 penalty on the item and position embeddings."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sasrec_train import bootstrap, buckets, metrics, ranking
 from sasrec_train.coverage import coverage
+from sasrec_train.interactions import Histories
 from sasrec_train.ranking import Ranking
 from sasrec_train.scorers import Scorer, model_scorer, popularity_scorer
 from sasrec_train.split import HeldOut, Split
@@ -16,6 +17,7 @@ __all__ = ["Scorer", "count_excluded_targets", "evaluate", "model_scorer", "on_t
 
 logger = logging.getLogger(__name__)
 
+MAX_SCORES = 2**34  # Users × items above which a sample of the users is judged: a million items would take hours.
 LISTED = 10  # Items a user is recommended, for the coverage.
 
 
@@ -68,41 +70,52 @@ def count_excluded_targets(held_out: HeldOut) -> int:
     return int(np.unique(histories.rows()[repeats]).size)
 
 
-def on_test(model: Any, split: Split, *, keep_seen: bool = False, seed: int = 0) -> dict[str, Any]:
+def on_test(
+    model: Any, split: Split, *, keep_seen: bool = False, seed: int = 0, users: int | None = None
+) -> dict[str, Any]:
     """Return what metrics.json and `evaluate --json` hold, as train/README.md describes it.
 
     Args:
         model: A SASRec.
         split: The log, split.
         keep_seen: See evaluate.
-        seed: Seed of the sampled negatives, the same for model and baseline, and of the resamples.
+        seed: Seed of the sampled negatives, the same for model and baseline, of the resamples and the users drawn.
+        users: Most users to judge, 0 for all; by default all, or as many as MAX_SCORES lets in.
     """
     n_items = model.config.n_items
-    repeats = 0 if keep_seen else count_excluded_targets(split.test)
+    most = max(1, MAX_SCORES // n_items) if users is None else users or split.test.users.size
+    test = split.test.sample(most, seed)
+    if users is None and test is not split.test:
+        logger.warning(
+            "%d of %d test users are judged, drawn from the seed. Use `evaluate --users` for more.",
+            test.users.size,
+            split.test.users.size,
+        )
+    repeats = 0 if keep_seen else count_excluded_targets(test)
     if repeats:
         logger.warning(
             "%d of %d test items repeat an item of their own history and count as misses. "
             "Give --keep-seen to rank seen items too.",
             repeats,
-            split.test.targets.size,
+            test.targets.size,
         )
-    scorers = (model_scorer(model, split.test.histories), popularity_scorer(split.train, n_items))
+    scorers = (model_scorer(model, test.histories), popularity_scorer(split.train, n_items))
     ours, popular = (
-        ranking.rank(scorer, split.test, n_items=n_items, keep_seen=keep_seen, seed=seed, list_length=LISTED)
+        ranking.rank(scorer, test, n_items=n_items, keep_seen=keep_seen, seed=seed, list_length=LISTED)
         for scorer in scorers
     )
     rng = np.random.default_rng(seed)
     return {
         "output_version": 1,
         "split": "test",
-        "users": int(split.test.targets.size),
+        "users": int(test.targets.size),
         "keep_seen": keep_seen,
         **_metrics(ours),
         "popularity": _metrics(popular),
         "seed": seed,
         "intervals": _intervals(ours, popular, rng),
         f"coverage@{LISTED}": {**coverage(ours.lists, n_items), "popularity": coverage(popular.lists, n_items)},
-        "buckets": _buckets(ours, split, n_items, rng),
+        "buckets": _buckets(ours, split.train, test, n_items, rng),
     }
 
 
@@ -121,10 +134,12 @@ def _intervals(ours: Ranking, popular: Ranking, rng: np.random.Generator) -> dic
     return result
 
 
-def _buckets(ours: Ranking, split: Split, n_items: int, rng: np.random.Generator) -> dict[str, list[dict[str, Any]]]:
-    counts = np.bincount(split.train.item_ids, minlength=n_items + 1)
+def _buckets(
+    ours: Ranking, train: Histories, test: HeldOut, n_items: int, rng: np.random.Generator
+) -> dict[str, list[dict[str, Any]]]:
+    counts = np.bincount(train.item_ids, minlength=n_items + 1)
     parts = {
-        "target_count": buckets.by_target_count(counts, split.test.targets),
-        "history_length": buckets.by_history_length(split.test.histories.lengths),
+        "target_count": buckets.by_target_count(counts, test.targets),
+        "history_length": buckets.by_history_length(test.histories.lengths),
     }
     return {name: [buckets.measure(bucket, ours.ranks, rng=rng) for bucket in part] for name, part in parts.items()}

@@ -18,7 +18,7 @@ from sasrec_train.errors import ConfigError, DataError
 from sasrec_train.interactions import Interactions
 from sasrec_train.model import SASRec
 from sasrec_train.progress import Epoch, Progress
-from sasrec_train.split import HeldOut, Split, leave_one_out
+from sasrec_train.split import Split, leave_one_out
 from sasrec_train.trainer import Trainer
 
 __all__ = ["Trained", "train"]
@@ -115,7 +115,8 @@ class _Run:
         self.checkpoints = checkpoints if workers.rank == 0 else None
         self.workers = workers
         self.num_epochs = max(recipe.epochs, -(-recipe.min_steps // len(batches)))
-        self.validation = _sampled(split.validation, recipe)
+        # The same users in every run, whatever its seed.
+        self.validation = split.validation.sample(recipe.validation_users or split.validation.users.size, seed=0)
         keras.utils.set_random_seed(recipe.seed)
         # The network that is judged and saved: averaged weights stand in it while the other one is trained.
         self.judged = SASRec(model_config)
@@ -220,15 +221,6 @@ class _Run:
         if self.checkpoints is not None:
             arrays = {name: variable.numpy() for name, variable in self.trainer.state.items()}
             self.checkpoints.save(arrays, self.progress, best=best)
-
-
-def _sampled(held_out: HeldOut, recipe: TrainConfig) -> HeldOut:
-    """Return at most `validation_users` of the users, the same ones in every run."""
-    users = held_out.users.size
-    if not recipe.validation_users or users <= recipe.validation_users:
-        return held_out
-    chosen = np.sort(np.random.default_rng(0).choice(users, recipe.validation_users, replace=False))
-    return HeldOut(held_out.users[chosen], held_out.histories.take(chosen), held_out.targets[chosen])
 
 
 def _in_order(arrays: dict[str, Any]) -> list[Any]:

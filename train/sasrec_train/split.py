@@ -57,6 +57,13 @@ class HeldOut:
     targets: NDArray[np.int32]
     """(H,). The held-out item ids."""
 
+    def sample(self, most: int, seed: int) -> "HeldOut":
+        """Return at most that many of the users, drawn from the seed, in their order."""
+        if self.users.size <= most:
+            return self
+        chosen = np.sort(np.random.default_rng(seed).choice(self.users.size, most, replace=False))
+        return HeldOut(self.users[chosen], self.histories.take(chosen), self.targets[chosen])
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
