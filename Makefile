@@ -6,7 +6,7 @@ PEERS := .peers
 EDGE := $(BIN)/sasrec-edge
 DEMO := demo
 
-.PHONY: help setup demo test lint format types goldens peers clean
+.PHONY: help setup demo test lint format types goldens peers bench-quality bench-training bench-memory clean
 .DEFAULT_GOAL := help
 
 help:  ## Show what there is to make
@@ -54,6 +54,15 @@ $(PEERS)/%/ready: tools/peers/%.txt
 	$(PYTHON) -m venv $(PEERS)/$*
 	$(PEERS)/$*/bin/python -m pip install -q --disable-pip-version-check -r $<
 	@touch $@
+
+bench-quality: setup  ## Train three seeds on DATA (default ml-100k); PRESET=paper for another preset
+	$(BIN)/python tools/bench_quality.py $(or $(DATA),ml-100k) --preset $(or $(PRESET),modern)
+
+bench-training: setup peers  ## Time training on DATA side by side with RecBole and RecTools
+	$(BIN)/python tools/bench_training.py --data $(or $(DATA),ml-100k)
+
+bench-memory: setup  ## Train on 20 million interactions of 1 million items and print the memory it took
+	$(BIN)/python tools/bench_memory.py
 
 clean:  ## Remove what the targets above made
 	rm -rf $(VENV) $(PEERS) $(DEMO) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import keras  # noqa: TID251 - the training graph is built here
 import numpy as np
-import tensorflow as tf  # noqa: TID251
 
 from sasrec_train import evaluate, metrics
 from sasrec_train.batches import Batches
@@ -22,8 +22,6 @@ from sasrec_train.split import Split, leave_one_out
 from sasrec_train.trainer import Trainer
 
 __all__ = ["Trained", "train"]
-
-AHEAD = 8  # Batches made while a step runs.
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +172,7 @@ class _Run:
 
     def _train_epoch(self) -> None:
         started = time.perf_counter() - self.progress.seconds
-        for arrays in self._dataset(self.epoch, self.progress.batch):
+        for arrays in self._ahead(self.epoch, self.progress.batch):
             self.trainer(*arrays)
             self.progress.batch += 1
             if self.checkpoints is not None and self.checkpoints.due:
@@ -182,12 +180,18 @@ class _Run:
                 self._save()
         self.progress.seconds = time.perf_counter() - started
 
-    def _dataset(self, epoch: int, start: int) -> Any:
-        def generate() -> Iterator[Any]:
-            for batch in self.batches.epoch(epoch, start=start):
-                yield batch.share(self.workers.rank, self.workers.count).arrays
+    def _ahead(self, epoch: int, start: int) -> Iterator[tuple[Any, ...]]:
+        """Yield the batches' arrays, each made in a thread while the step before it runs.
 
-        return tf.data.Dataset.from_generator(generate, output_signature=tuple(self.trainer.signature)).prefetch(AHEAD)
+        tf.data would do the same, but its generators make TensorFlow give freed memory back to the system at once
+        (M_TRIM_THRESHOLD), and a step then takes twice the time.
+        """
+        batches = self.batches.epoch(epoch, start=start)
+        with ThreadPoolExecutor(1) as thread:
+            ahead = thread.submit(next, batches, None)
+            while (batch := ahead.result()) is not None:
+                ahead = thread.submit(next, batches, None)
+                yield batch.share(self.workers.rank, self.workers.count).arrays
 
     def _judge(self) -> None:
         """Rank the validation items, note the epoch, and save."""

@@ -136,9 +136,11 @@ class SelfAttention(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def call(self, queries: Any, keys: Any, bias: Any, training: bool | None = None) -> Any:
-        query = self._split(self.query(queries))  # (B, H, T, D/H)
-        key = self._split(self.key(keys))
-        value = self._split(self.value(keys))
+        if queries is keys:
+            projected = _linear(queries, self.query, self.key, self.value)
+        else:
+            projected = [*_linear(queries, self.query), *_linear(keys, self.key, self.value)]
+        query, key, value = (self._split(each) for each in projected)  # (B, H, T, D/H)
         logits = ops.matmul(query, ops.swapaxes(key, -1, -2)) / math.sqrt(self.hidden_dim // self.num_heads)
         weights = self.dropout(ops.softmax(logits + bias, axis=-1), training=training)  # (B, H, T, T)
         joined = ops.transpose(ops.matmul(weights, value), (0, 2, 1, 3))
@@ -239,6 +241,13 @@ class SASRecBlock(keras.layers.Layer):  # type: ignore[misc]
 def layer_norm(name: str, *, trained: bool) -> Any:
     """Return the layer norm used throughout, with or without a trained scale and offset."""
     return keras.layers.LayerNormalization(epsilon=LAYER_NORM_EPSILON, center=trained, scale=trained, name=name)
+
+
+def _linear(x: Any, *layers: Any) -> Any:
+    """Return what each Dense layer makes of x, by one product: small matrices are slow one by one."""
+    kernel = ops.concatenate([layer.kernel for layer in layers], axis=1)
+    bias = ops.concatenate([layer.bias for layer in layers], axis=0)
+    return ops.split(ops.matmul(x, kernel) + bias, len(layers), axis=-1)
 
 
 def unit(x: Any) -> Any:
