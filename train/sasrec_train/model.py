@@ -13,7 +13,6 @@ from sasrec_train.layers import MASKED, PACKAGE, PositionEmbedding, SASRecBlock,
 
 __all__ = ["PAD_ID", "SASRec"]
 
-FIRST_NORM = 0.05  # Of an item vector before training, where only directions matter: short vectors turn fast.
 PAD_ID = 0  # Never an item; a contract test pins it to the runtime's.
 
 
@@ -42,7 +41,7 @@ class SASRec(keras.Model):  # type: ignore[misc] # Keras has no types
         self.item_embedding = keras.layers.Embedding(
             c.n_items + 1,
             c.hidden_dim,
-            embeddings_initializer=_item_initializer(c),
+            embeddings_initializer="glorot_uniform",
             name="item_embedding",
         )
         self.position_embedding = PositionEmbedding(c.max_len, c.positions, name="position_embedding")
@@ -135,11 +134,3 @@ class SASRec(keras.Model):  # type: ignore[misc] # Keras has no types
             place = ops.arange(ops.shape(segments)[1])
             visible = ops.logical_and(visible, place[None, :] <= place[:, None])
         return ops.where(visible, 0.0, MASKED)
-
-
-def _item_initializer(config: ModelConfig) -> Any:
-    """Glorot's range shrinks with the catalogue; where vectors are scaled to length 1, it is the same for all."""
-    if config.similarity == "dot":
-        return "glorot_uniform"
-    limit = FIRST_NORM * math.sqrt(3.0 / config.hidden_dim)
-    return keras.initializers.RandomUniform(-limit, limit)
