@@ -81,9 +81,10 @@ def test_a_sample_of_users_is_judged_where_all_would_be_too_many(made, monkeypat
     monkeypatch.setattr(evaluate, "MAX_SCORES", 100 * made.interactions.n_items)
     model, parts = made.model(), made.split()
     assert evaluate.on_test(model, parts)["users"] == 100
-    assert "100 of 300 test users are judged, drawn from the seed" in caplog.text
+    everyone = made.metrics["users"]
+    assert f"100 of {everyone} test users are judged, drawn from the seed" in caplog.text
     assert evaluate.on_test(model, parts, users=7)["users"] == 7
-    assert evaluate.on_test(model, parts, users=0)["users"] == 300
+    assert evaluate.on_test(model, parts, users=0)["users"] == everyone
 
 
 def test_metrics_of_an_older_version_without_intervals_still_load(copy, made):

@@ -178,6 +178,7 @@ class _Run:
             if self.checkpoints is not None and self.checkpoints.due:
                 self.progress.seconds = time.perf_counter() - started
                 self._save()
+        self.trainer.catch_up()
         self.progress.seconds = time.perf_counter() - started
 
     def _ahead(self, epoch: int, start: int) -> Iterator[tuple[Any, ...]]:

@@ -142,13 +142,19 @@ class Trainer:
         return l2 * squares / self._workers.count  # each worker adds it, and all are summed
 
     def judge(self, judged: SASRec) -> None:
-        """Give another network of the same configuration the weights that are to be judged: averaged where asked."""
-        self._catch_up()
+        """Give another network of the same configuration the weights that are to be judged: averaged where asked.
+
+        catch_up comes first.
+        """
         table = self.network.item_embedding.embeddings
         of_rest = iter(self._weights.averaged(self._step))
         for weight, mine in zip(judged.trainable_variables, self.network.trainable_variables, strict=True):
             weight.assign(self._rows.averaged(self._step) if mine is table else next(of_rest))
 
     @tf.function(input_signature=[])  # type: ignore[untyped-decorator] # TensorFlow has no types
-    def _catch_up(self) -> None:
+    def catch_up(self) -> None:
+        """Bring every row of the item table to where it stands after the last step.
+
+        All workers do it at the same step: it rounds, and they must stay equal.
+        """
         self._rows.catch_up(self._step)
