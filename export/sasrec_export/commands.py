@@ -49,7 +49,7 @@ def export(
     """
     from sasrec_export import recipe as recipe_module
 
-    plans = recipe_module.plan(runtimes, recipes)
+    plans = recipe_module.plan(runtimes, recipes, shape=recipe_module.Shape(single_file=single_file))
     from sasrec_train import quiet, staging
     from sasrec_train.run import Run
 
@@ -64,7 +64,6 @@ def export(
         out,
         plans=plans,
         top_k=top_k,
-        single_file=single_file,
         keep_seen=keep_seen,
         force=force,
         say=_say,

@@ -2,7 +2,8 @@
 
 Quantization has a cost, which the report measures; parity is about the graph. So a variant is compared with the Keras
 model *on the table that the variant holds*: what then differs is float rounding and, where a recipe scores in
-integers, the rounding of the user vector, whose largest effect is known.
+integers, the rounding of the user vector, whose largest effect is known. A quantized encoder has no such bound; its
+recipe states what is still taken for rounding and not for a fault.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_export.errors import ParityError
-from sasrec_export.recipe import Recipe
+from sasrec_export.recipe import VariantPlan
 from sasrec_runtime import history as history_module
 from sasrec_runtime.session import Session
 from sasrec_runtime.signature import PAD_ID
@@ -42,7 +43,7 @@ class Reference:
     scores: NDArray[np.float32]
     """(R, V), of every id."""
     float_atol: NDArray[np.float32]
-    """(R,), largest difference that float rounding explains."""
+    """(R,), largest difference that float rounding, and the encoder where it is quantized, explains."""
     scoring_atol: NDArray[np.float32]
     """(R,), largest difference of the recipe's scoring, float rounding included."""
 
@@ -51,7 +52,7 @@ def reference(
     encode: Callable[..., Any],
     max_len: int,
     table: NDArray[np.float32],
-    recipe: Recipe,
+    plan: VariantPlan,
     histories: Histories,
     *,
     seed: int = 0,
@@ -59,10 +60,10 @@ def reference(
     """Return the Keras model's answers on `table` for a sample of `histories`.
 
     Args:
-        encode: The trained model from item vectors on, see Writer.encode.
+        encode: The trained model from item vectors on, see Trained.encode.
         max_len: Its sequence length.
         table: float32 (V, D), the table as the variant holds it.
-        recipe: The variant's.
+        plan: The variant's.
         histories: Real ones.
         seed: Of the sample.
     """
@@ -73,9 +74,11 @@ def reference(
     read = history[:, -max_len:]
     user = np.asarray(encode(table[read], (read > PAD_ID).astype(np.int32)))
     scores = user @ table.T
-    float_atol = FLOAT_TOLERANCE * np.maximum(1.0, np.abs(scores).max(axis=1))
+    share = FLOAT_TOLERANCE + plan.engine.encoder_tolerance
+    float_atol = share * np.maximum(1.0, np.abs(scores).max(axis=1))
     # Each of D products is off by at most half a step of the user vector times the weight it meets.
-    step = np.abs(user).max(axis=1) / recipe.activation_levels if recipe.activation_levels else 0.0
+    levels = plan.recipe.activation_levels
+    step = np.abs(user).max(axis=1) / levels if levels else 0.0
     rounding = 0.5 * step * np.abs(table).sum(axis=1).max()
     return Reference(
         history=history,

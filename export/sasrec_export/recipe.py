@@ -8,10 +8,20 @@ from typing import Literal
 
 from sasrec_export.errors import ExportError
 
-__all__ = ["RECIPES", "RUNTIMES", "Recipe", "VariantPlan", "plan"]
+__all__ = ["RECIPES", "RUNTIMES", "Engine", "Recipe", "Shape", "VariantPlan", "plan"]
 
 Runtime = Literal["onnx", "tflite"]
 RUNTIMES: tuple[Runtime, ...] = ("onnx", "tflite")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What a recipe asks of one runtime, and promises on it."""
+
+    min_version: str
+    """Oldest version that gave the golden answers: `tools/check_runtime_versions.py`."""
+    encoder_tolerance: float = 0.0
+    """How far a quantized encoder may move a score, as a share of the row's largest; 0: the encoder is float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +31,31 @@ class Recipe:
     name: str
     """As in the variant's name."""
     table_bits: int
-    """Bits of an item table entry: 32 is float."""
+    """Bits of an item table entry: 32 and 16 are float."""
     activation_levels: int
     """Levels on each side of zero that a user vector keeps while the catalogue is scored; 0: it stays float."""
-    min_runtime_versions: dict[Runtime, str]
-    """Oldest engine that gave the golden answers: `tools/check_runtime_versions.py`."""
+    engines: dict[Runtime, Engine]
+    """The runtimes it exists on."""
 
 
 RECIPES = {
     recipe.name: recipe
     for recipe in (
         # The item table int8 per item, scored in integers.
-        Recipe("wi8", 8, 127, {"onnx": "1.22.1", "tflite": "1.2.0"}),
+        Recipe("wi8", 8, 127, {"onnx": Engine("1.22.1"), "tflite": Engine("1.2.0")}),
         # Nothing quantized: the reference.
-        Recipe("fp32", 32, 0, {"onnx": "1.18.1", "tflite": "1.2.0"}),
+        Recipe("fp32", 32, 0, {"onnx": Engine("1.18.1"), "tflite": Engine("1.2.0")}),
     )
 }
 """In the order in which a bundle offers them: the default on a device first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How the files of a variant are cut to a device."""
+
+    single_file: bool = False
+    """Keep the weights inside each .onnx file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +64,39 @@ class VariantPlan:
 
     runtime: Runtime
     recipe: Recipe
+    shape: Shape = Shape()
 
     @property
     def name(self) -> str:
         """`<runtime>-<recipe>`."""
         return f"{self.runtime}-{self.recipe.name}"
 
+    @property
+    def engine(self) -> Engine:
+        """What the recipe asks of this runtime."""
+        return self.recipe.engines[self.runtime]
 
-def plan(runtimes: tuple[str, ...] = (), recipes: tuple[str, ...] = ()) -> list[VariantPlan]:
+
+def plan(runtimes: tuple[str, ...] = (), recipes: tuple[str, ...] = (), *, shape: Shape = Shape()) -> list[VariantPlan]:
     """Return the variants to write, in the bundle's order; empty choices mean all.
 
     Raises:
-        ExportError: A name is unknown.
+        ExportError: A name is unknown, or a recipe exists on none of the chosen runtimes.
     """
     for kind, seen, known in (("runtime", runtimes, RUNTIMES), ("recipe", recipes, tuple(RECIPES))):
         for name in seen:
             if name not in known:
                 raise ExportError(f"{kind} is {name!r}, expected one of {', '.join(known)}.")
+    chosen = [runtime for runtime in RUNTIMES if not runtimes or runtime in runtimes]
+    for name in recipes:
+        if not any(runtime in RECIPES[name].engines for runtime in chosen):
+            there = [other for other, recipe in RECIPES.items() if set(chosen) & set(recipe.engines)]
+            raise ExportError(
+                f"recipe {name} does not exist on {', '.join(chosen)}, expected one of {', '.join(there)}."
+            )
     return [
-        VariantPlan(runtime, recipe)
-        for runtime in RUNTIMES
-        if not runtimes or runtime in runtimes
+        VariantPlan(runtime, recipe, shape)
+        for runtime in chosen
         for name, recipe in RECIPES.items()
-        if not recipes or name in recipes
+        if runtime in recipe.engines and (not recipes or name in recipes)
     ]

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from sasrec_export import card, goldens, parity
+from sasrec_export import calibration, card, goldens, parity, variants
 from sasrec_export.errors import ExportError, ParityError
 from sasrec_export.recipe import VariantPlan
 from sasrec_export.report import log, measure, render
-from sasrec_export.variants import Writer
+from sasrec_export.trained import Trained
 from sasrec_runtime import golden as golden_module
 from sasrec_runtime import manifest as manifest_module
 from sasrec_runtime import session as session_module
@@ -51,7 +51,6 @@ def write_bundle(
     *,
     plans: list[VariantPlan],
     top_k: int = 100,
-    single_file: bool = False,
     keep_seen: bool = False,
     force: bool = False,
     say: Say = lambda _: None,
@@ -65,7 +64,6 @@ def write_bundle(
         out: The folder to write.
         plans: The variants, the default one first.
         top_k: Items that a TFLite variant returns; at most n_items.
-        single_file: Keep the weights inside each .onnx file.
         keep_seen: Measure quality with items of the user's own history too.
         force: Replace an existing bundle.
         say: Told what is being done.
@@ -79,12 +77,13 @@ def write_bundle(
     with staging.staged(out, force=force, marker=MANIFEST_NAME) as folder:
         say("loading the trained model")
         split = run.split()
-        writer = Writer(run.model(), top_k=min(top_k, run.interactions.n_items), single_file=single_file)
+        histories = calibration.sample(split.train, max_len=run.model_config.max_len, seed=run.seed)
+        trained = Trained(run.model(), calibration=histories, top_k=min(top_k, run.interactions.n_items))
         manifest = _describe(run, split, folder)
         for plan in plans:
             say(f"{plan.name}: converting")
-            variant = _write_variant(writer, plan, folder)
-            variant = _prove(writer, plan, Bundle(folder, _with(manifest, variants=[variant])), split, say)
+            variant = _write_variant(trained, plan, folder)
+            variant = _prove(trained, plan, Bundle(folder, _with(manifest, variants=[variant])), split, say)
             manifest = _with(manifest, variants=[*manifest.variants, variant])
         say("recording goldens")
         golden = goldens.record(Bundle(folder, manifest), split.test)
@@ -139,32 +138,32 @@ def _describe(run: Run, split: Split, folder: Path) -> Manifest:
     )
 
 
-def _write_variant(writer: Writer, plan: VariantPlan, folder: Path) -> Variant:
+def _write_variant(trained: Trained, plan: VariantPlan, folder: Path) -> Variant:
     place = folder / plan.runtime / plan.recipe.name
     place.mkdir(parents=True)
-    written = writer.write(plan, place)
+    written = variants.write(trained, plan, place)
     fixed: dict[str, Any] = {}
     if plan.runtime == "tflite":
-        fixed = {"fixed_k": writer.top_k, "fixed_history": writer.model.config.max_len, "fixed_batch": 1}
+        fixed = {"fixed_k": trained.top_k, "fixed_history": trained.model.config.max_len, "fixed_batch": 1}
     return Variant(
         name=plan.name,
         runtime=plan.runtime,
         recipe=plan.recipe.name,
         entries={entry: path.relative_to(folder).as_posix() for entry, path in written.entries.items()},
         files=[_entry(folder, path) for path in written.files],
-        min_runtime_version=plan.recipe.min_runtime_versions[plan.runtime],
+        min_runtime_version=plan.engine.min_version,
         atol=0.0,
         **fixed,
     )
 
 
-def _prove(writer: Writer, plan: VariantPlan, bundle: Bundle, split: Split, say: Say) -> Variant:
+def _prove(trained: Trained, plan: VariantPlan, bundle: Bundle, split: Split, say: Say) -> Variant:
     """Check the parity of the one variant in `bundle` with Keras; return it with what was measured."""
     variant = bundle.manifest.variants[0]
-    table = writer.held_table(plan)
-    expected = parity.reference(writer.encode, writer.model.config.max_len, table, plan.recipe, split.test.histories)
+    table = variants.held_table(trained, plan)
+    expected = parity.reference(trained.encode, trained.model.config.max_len, table, plan, split.test.histories)
     session = session_module.open_session(bundle, variant)
-    k = min(writer.top_k, bundle.manifest.model.n_items)
+    k = min(trained.top_k, bundle.manifest.model.n_items)
     differences = parity.check(variant.name, session, expected, k=k)
     say(
         f"{variant.name}: parity with Keras on {len(expected.history)} histories, "
@@ -178,7 +177,7 @@ def _prove(writer: Writer, plan: VariantPlan, bundle: Bundle, split: Split, say:
 def _document(folder: Path, manifest: Manifest, golden: Golden, report: dict[str, Any]) -> Manifest:
     """Write the documents and return the whole manifest."""
     measured = {row["name"]: row for row in report["variants"]}
-    variants = [
+    described = [
         msgspec.structs.replace(
             variant,
             quality={
@@ -189,7 +188,7 @@ def _document(folder: Path, manifest: Manifest, golden: Golden, report: dict[str
         )
         for variant in manifest.variants
     ]
-    manifest = _with(manifest, variants=variants)
+    manifest = _with(manifest, variants=described)
     texts = {
         "README.md": card.write(manifest, golden, report),
         "report.json": msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from sasrec_runtime.errors import FormatVersionError, ManifestError
-from sasrec_runtime.signature import ENTRIES
+from sasrec_runtime.signature import ENTRIES, OPTIONAL_ENTRIES
 
 __all__ = [
     "FORMAT_VERSION",
@@ -21,7 +21,7 @@ __all__ = [
     "problems",
 ]
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 """The bundle layout this code writes, and the newest it reads."""
 
 MANIFEST_LIMIT_BYTES: Final = 4 << 20
@@ -70,7 +70,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     recipe: str
     """What is quantized, such as `fp32` or `wi8`."""
     entries: dict[str, str]
-    """Contract entry (`recommend`, `score`) → path of its model file; one of `files`."""
+    """Contract entry (`recommend`, `score`, perhaps `recommend_batch`) → path of its model file; one of `files`."""
     files: list[FileEntry]
     """Every file the variant needs, external weights included."""
     min_runtime_version: str
@@ -78,11 +78,16 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     atol: Annotated[float, msgspec.Meta(ge=0.0)]
     """Largest difference between this variant's golden scores and a client's that still counts as equal."""
     fixed_k: Count = 0
-    """TFLite: items the graph returns; a client takes its first k. 0: k is an input."""
+    """Items the graph returns; a client takes its first k. 0: k is an input."""
     fixed_history: Count = 0
-    """TFLite: columns `history` must have; a client pads on the left. 0: any length."""
+    """Columns `history` must have; a client pads on the left. 0: any length."""
     fixed_batch: Count = 0
-    """TFLite: rows of a call. 0: any number."""
+    """Rows of a call; a client fills up with rows of padding. 0: any number."""
+    fixed_exclude: Count = 0
+    """Columns `exclude` must have; a client fills up with padding, and refuses more. 0: any number. Since format 2."""
+    fixed_candidates: Count = 0
+    """Columns `candidates` must have; a client fills up with padding, and takes several calls for more. 0: any number.
+    Since format 2."""
     parity: dict[str, float] = {}
     """Output → largest difference from Keras measured at export."""
     quality: dict[str, float] = {}
@@ -228,15 +233,12 @@ def _file_problems(manifest: Manifest) -> list[str]:
 
 def _variant_problems(variant: Variant) -> list[str]:
     found = []
-    if set(variant.entries) != set(ENTRIES):
+    if set(variant.entries) - set(OPTIONAL_ENTRIES) != set(ENTRIES):
         found.append(f"entries is {sorted(variant.entries)!r:.80}, expected {', '.join(ENTRIES)}")
     paths = {file.path for file in variant.files}
     found += [f"entry {path!r:.80} is not among its files" for path in variant.entries.values() if path not in paths]
-    if variant.runtime == "tflite":
-        if not variant.fixed_k:
-            found.append("fixed_k is 0, expected the number of items its graph returns")
-        if variant.fixed_batch > 1:
-            found.append(f"fixed_batch is {variant.fixed_batch}, expected 0 or 1")
+    if variant.runtime == "tflite" and not variant.fixed_k:
+        found.append("fixed_k is 0, expected the number of items its graph returns")
     return found
 
 

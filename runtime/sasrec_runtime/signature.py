@@ -2,7 +2,7 @@
 
 from typing import Final
 
-__all__ = ["ENTRIES", "PAD_ID", "RECOMMEND", "SCORE"]
+__all__ = ["ENTRIES", "OPTIONAL_ENTRIES", "PAD_ID", "RECOMMEND", "RECOMMEND_BATCH", "SCORE"]
 
 PAD_ID: Final = 0
 """Padding id: never an item, on the left of a history, and what fills a place that no item can take."""
@@ -13,4 +13,11 @@ RECOMMEND: Final = "recommend"
 SCORE: Final = "score"
 """history int32 (B, T), candidates int32 (B, C) → scores float32 (B, C)."""
 
+RECOMMEND_BATCH: Final = "recommend_batch"
+"""The contract of recommend, in a form that is faster for many rows."""
+
 ENTRIES: Final = (RECOMMEND, SCORE)
+"""What every variant has."""
+
+OPTIONAL_ENTRIES: Final = (RECOMMEND_BATCH,)
+"""What a variant may have besides."""

@@ -1,0 +1,27 @@
+"""Real histories on which the ranges of activations are measured."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sasrec_runtime import history as history_module
+from sasrec_train.interactions import Histories
+
+__all__ = ["HISTORIES", "sample"]
+
+HISTORIES = 256
+"""How many are taken: min/max ranges hardly move beyond some fifty."""
+
+
+def sample(histories: Histories, *, max_len: int, seed: int, count: int = HISTORIES) -> NDArray[np.int32]:
+    """Return up to `count` histories as int32 (R, max_len), left-padded, drawn without replacement.
+
+    Args:
+        histories: Those the model was trained on; empty ones are left out.
+        max_len: The network's window.
+        seed: Of the draw.
+        count: Most histories.
+    """
+    (filled,) = np.nonzero(histories.lengths)
+    rows = np.random.default_rng(seed).choice(filled, min(count, filled.size), replace=False)
+    chosen = histories.take(np.sort(rows))
+    return history_module.encode_batch([row[-max_len:].tolist() for row in chosen], max_len=max_len)
