@@ -1,137 +1,106 @@
-"""The graph contract in ONNX: what stands around the encoder to make `recommend` and `score` of it.
+"""The graph contract in ONNX: `recommend` and `score` around the blocks of a network.
 
-- history ─ keep the last max_len ─ ids outside the catalogue → 0 ─ lookup ─ encoder ─ user vector
-- recommend: user vector ─ score every row ─ padding and `exclude` → -inf ─ top-k ─ items, scores
-- score: user vector ─ dot product with the rows of `candidates` ─ scores
+- recommend: history ─ user vector ─ score every row ─ padding and `exclude` → -inf ─ top-k ─ items, scores
+- score: history ─ user vector ─ dot product with the rows of `candidates` ─ scores
 """
 
 import numpy as np
 import onnx_ir as ir
 
+from sasrec_export import top_k as top_k_module
+from sasrec_export.recipe import Shape
 from sasrec_export.table import Table
 from sasrec_export.tape import GraphTape
+from sasrec_export.top_k import Stages
+from sasrec_export.user_vector import Blocks, user_vector, valid_ids
 from sasrec_runtime.signature import PAD_ID
-from sasrec_train.config import ModelConfig
 
 __all__ = ["recommend_graph", "score_graph"]
 
-INT64_MAX = np.iinfo(np.int64).max
 PRODUCER = "sasrec-edge"
 
 
-def recommend_graph(encoder: ir.Model, table: Table, config: ModelConfig) -> ir.Model:
+def recommend_graph(blocks: Blocks, table: Table, shape: Shape, *, top_k: int) -> ir.Model:
     """Return `recommend`: history (B, T), exclude (B, E), k (1) → items (B, k), scores (B, k).
 
     Args:
-        encoder: From ``to_onnx.encoder_to_onnx``; it is taken apart.
-        table: The item table, row 0 for padding.
-        config: The network.
+        blocks: The network; it is taken apart.
+        table: The item table, row 0 for padding, with the rows of ``Stages.of(n_items)``.
+        shape: Which sizes are fixed. Where they are, so is k, and there is no input `k`.
+        top_k: That k.
     """
     tape = GraphTape()
-    history = _input("history", ir.DataType.INT32, ["batch", "history_len"])
-    exclude = _input("exclude", ir.DataType.INT32, ["batch", "exclude_len"])
-    k = _input("k", ir.DataType.INT64, [1])
+    stages = Stages.of(blocks.config.n_items)
+    history = _input("history", ir.DataType.INT32, [shape.batch or "batch", shape.history or "history_len"])
+    exclude = _input("exclude", ir.DataType.INT32, [shape.batch or "batch", shape.exclude or "exclude_len"])
+    k = tape.constant("k", np.array([top_k])) if shape.fixed else _input("k", ir.DataType.INT64, [1])
 
-    user, encoder_nodes = _user_vector(tape, encoder, table, history, config)
-    scores = _exclude(tape, table.score(tape, user), history, exclude, config)
-    values, indices = tape.ops("TopK", [scores, k], outputs=2, axis=-1, largest=1, sorted=1)
+    user, nodes = user_vector(tape, blocks, table, history, shape)
+    _, excluded = valid_ids(tape, exclude, blocks.config)  # what is no item excludes padding, which is excluded anyway
+    scores, factor = table.score(tape, user)
+    scores = top_k_module.exclude(tape, scores, history, excluded, stages)
+    values, rows = top_k_module.top_k(tape, scores, k, stages, shape)
+    if factor is not None:
+        values = tape.op("Mul", [values, factor])
     # A place that no item can take holds PAD_ID: its score is -inf, and only its.
     is_item = tape.op("Greater", [values, tape.constant("lowest", np.float32(np.finfo(np.float32).min))])
-    ids = tape.op("Where", [is_item, indices, tape.constant("no_item", np.int64(PAD_ID))])
-    items = tape.op("Cast", [ids], to=ir.DataType.INT32)
-    _output(items, "items", ir.DataType.INT32, ["batch", "k"])
-    _output(values, "scores", ir.DataType.FLOAT, ["batch", "k"])
-    return _model("recommend", encoder, encoder_nodes, tape, [history, exclude, k], [items, values])
+    items = tape.op("Cast", [rows], to=ir.DataType.INT32)
+    items = tape.op("Where", [is_item, items, tape.constant("pad_id", np.int32(PAD_ID))])
+    sizes: list[int | str] = [shape.batch or "batch", top_k if shape.fixed else "k"]
+    _output(items, "items", ir.DataType.INT32, sizes)
+    _output(values, "scores", ir.DataType.FLOAT, sizes)
+    inputs = [history, exclude] if shape.fixed else [history, exclude, k]
+    return _model("recommend", blocks, nodes, tape, inputs, [items, values], shape)
 
 
-def score_graph(encoder: ir.Model, table: Table, config: ModelConfig) -> ir.Model:
+def score_graph(blocks: Blocks, table: Table, shape: Shape) -> ir.Model:
     """Return `score`: history (B, T), candidates (B, C) → scores (B, C), -inf for what is no item.
 
     Args: see recommend_graph.
     """
     tape = GraphTape()
-    history = _input("history", ir.DataType.INT32, ["batch", "history_len"])
-    candidates = _input("candidates", ir.DataType.INT32, ["batch", "candidates_len"])
+    history = _input("history", ir.DataType.INT32, [shape.batch or "batch", shape.history or "history_len"])
+    candidates = _input("candidates", ir.DataType.INT32, [shape.batch or "batch", shape.candidates or "candidates_len"])
 
-    user, encoder_nodes = _user_vector(tape, encoder, table, history, config)
-    is_item, ids = _valid_ids(tape, candidates, config)
-    rows = table.lookup(tape, ids)  # (B, C, D)
-    column = tape.op("Unsqueeze", [user, tape.constant("axis_2", np.array([2]))])  # (B, D, 1)
-    products = tape.op("Squeeze", [tape.op("MatMul", [rows, column]), tape.constant("axis_2", np.array([2]))])
+    user, nodes = user_vector(tape, blocks, table, history, shape)
+    is_item, ids = valid_ids(tape, candidates, blocks.config)
+    last_axis = tape.constant("last_axis", np.array([-1]))
+    column = tape.op("Unsqueeze", [user, last_axis])  # (B, D, 1)
+    products = tape.op("Squeeze", [tape.op("MatMul", [table.lookup(tape, ids), column]), last_axis])
     scores = tape.op("Where", [is_item, products, tape.constant("minus_infinity", np.float32(-np.inf))])
-    _output(scores, "scores", ir.DataType.FLOAT, ["batch", "candidates_len"])
-    return _model("score", encoder, encoder_nodes, tape, [history, candidates], [scores])
-
-
-def _user_vector(
-    tape: GraphTape, encoder: ir.Model, table: Table, history: ir.Value, config: ModelConfig
-) -> tuple[ir.Value, list[ir.Node]]:
-    """Put truncation, validation and lookup before the encoder; return its output and its own nodes."""
-    bounds = (np.array([-config.max_len]), np.array([INT64_MAX]), np.array([1]))
-    names = ("history_start", "history_end", "history_axis")
-    kept = tape.op("Slice", [history, *(tape.constant(n, b) for n, b in zip(names, bounds, strict=True))])
-    is_item, ids = _valid_ids(tape, kept, config)
-    embedded = table.lookup(tape, ids)
-
-    nodes = list(encoder.graph)
-    for value, replacement in zip(_named(encoder, ("embedded", "is_item")), (embedded, is_item), strict=True):
-        ir.convenience.replace_all_uses_with(value, replacement)
-    return encoder.graph.outputs[0], nodes
-
-
-def _valid_ids(tape: GraphTape, ids: ir.Value, config: ModelConfig) -> tuple[ir.Value, ir.Value]:
-    """Return which ids are items, and the ids with everything else as PAD_ID."""
-    pad = tape.constant("pad_id", np.int32(PAD_ID))
-    above = tape.op("Greater", [ids, pad])
-    within = tape.op("LessOrEqual", [ids, tape.constant("n_items", np.int32(config.n_items))])
-    is_item = tape.op("And", [above, within])
-    return is_item, tape.op("Where", [is_item, ids, pad])
-
-
-def _exclude(tape: GraphTape, scores: ir.Value, history: ir.Value, exclude: ir.Value, config: ModelConfig) -> ir.Value:
-    """Set the scores (B, V) of padding and of the excluded ids to -inf."""
-    _, ids = _valid_ids(tape, exclude, config)  # what is no item excludes padding, which is excluded anyway
-    batch = tape.op("Shape", [history], start=0, end=1)
-    one = tape.constant("one", np.array([1]))
-    padding = tape.op("Expand", [tape.constant("pad_id", np.int32(PAD_ID)), tape.op("Concat", [batch, one], axis=0)])
-    columns = tape.op("Concat", [padding, ids], axis=1)  # (B, 1 + E)
-    infinity = tape.constant("minus_infinity", np.float32(-np.inf))
-    updates = tape.op("Expand", [infinity, tape.op("Shape", [columns])])
-    return tape.op("ScatterElements", [scores, columns, updates], axis=1)
+    _output(scores, "scores", ir.DataType.FLOAT, [shape.batch or "batch", shape.candidates or "candidates_len"])
+    return _model("score", blocks, nodes, tape, [history, candidates], [scores], shape)
 
 
 def _model(
     name: str,
-    encoder: ir.Model,
-    encoder_nodes: list[ir.Node],
+    blocks: Blocks,
+    block_nodes: list[ir.Node],
     tape: GraphTape,
     inputs: list[ir.Value],
     outputs: list[ir.Value],
+    shape: Shape,
 ) -> ir.Model:
-    """Return the encoder's nodes and the tape's as one model."""
-    constants = list(encoder.graph.initializers.values())
-    encoder.graph.remove(encoder_nodes)
-    encoder.graph.initializers.clear()
-    encoder.graph.outputs.clear()
+    """Return the nodes of the blocks and of the tape as one model."""
+    source = blocks.model.graph
+    constants = list(source.initializers.values())
+    source.remove(block_nodes)
+    source.initializers.clear()
+    source.outputs.clear()
     for number, value in enumerate(constants):
         value.name = f"encoder_{number}"
-    for number, node in enumerate(encoder_nodes):
+    for number, node in enumerate(block_nodes):
         node.name = f"encoder/{number}_{node.op_type}"
     graph = ir.Graph(
         inputs,
         outputs,
-        nodes=[*encoder_nodes, *tape.nodes],
+        nodes=[*block_nodes, *tape.nodes],
         initializers=[*constants, *tape.initializers],
-        opset_imports={"": encoder.opset_imports[""], "com.microsoft": 1},
+        opset_imports={"": shape.opset, "com.microsoft": 1},
         name=name,
     )
     graph.sort()
-    return ir.Model(graph, ir_version=encoder.ir_version, producer_name=PRODUCER)
-
-
-def _named(encoder: ir.Model, names: tuple[str, ...]) -> list[ir.Value]:
-    by_name = {value.name: value for value in encoder.graph.inputs}
-    return [by_name[name] for name in names]
+    return ir.Model(graph, ir_version=blocks.model.ir_version, producer_name=PRODUCER)
 
 
 def _input(name: str, dtype: ir.DataType, shape: list[int | str]) -> ir.Value:

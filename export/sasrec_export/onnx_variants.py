@@ -3,13 +3,17 @@
 from pathlib import Path
 
 import numpy as np
+import onnx_ir as ir
 from numpy.typing import NDArray
 
 from sasrec_export import graph, onnx_files, to_onnx
+from sasrec_export.int8_table import Int8BatchTable, Int8FloatTable, Int8Table
 from sasrec_export.recipe import VariantPlan
-from sasrec_export.table import Fp32Table, Int8Table, Table
+from sasrec_export.table import Fp32Table, Table
+from sasrec_export.top_k import Stages
 from sasrec_export.trained import Trained, Written
-from sasrec_runtime.signature import ENTRIES, RECOMMEND, SCORE
+from sasrec_export.user_vector import Blocks
+from sasrec_runtime.signature import RECOMMEND, RECOMMEND_BATCH, SCORE
 
 __all__ = ["held_table", "write"]
 
@@ -23,14 +27,43 @@ def held_table(trained: Trained, plan: VariantPlan) -> NDArray[np.float32]:
 
 def write(trained: Trained, plan: VariantPlan, folder: Path) -> Written:
     """Write the files of one variant into `folder`, an existing empty one."""
-    table: Table = Int8Table(trained.int8_table) if plan.recipe.table_bits == 8 else Fp32Table(trained.table)
-    build = {RECOMMEND: graph.recommend_graph, SCORE: graph.score_graph}
-    models = {
-        f"{entry}.onnx": build[entry](to_onnx.encoder_to_onnx(trained.model), table, trained.model.config)
-        for entry in ENTRIES
-    }
-    if plan.shape.single_file:
-        files = onnx_files.save_single_files(models, folder)
+    shape = plan.shape
+    models: dict[str, ir.Model] = {}
+    for entry, table in _tables(trained, plan).items():
+        blocks = _blocks(trained, plan)
+        if entry == SCORE:
+            models[entry] = graph.score_graph(blocks, table, shape)
+        else:
+            models[entry] = graph.recommend_graph(blocks, table, shape, top_k=trained.top_k)
+    named = {f"{entry}.onnx": model for entry, model in models.items()}
+    if shape.single_file:
+        files = onnx_files.save_single_files(named, folder)
     else:
-        files = onnx_files.save_sharing_weights(models, folder, WEIGHTS)
-    return Written(files=files, entries={entry: folder / f"{entry}.onnx" for entry in ENTRIES})
+        files = onnx_files.save_sharing_weights(named, folder, WEIGHTS)
+    return Written(files=files, entries={entry: folder / f"{entry}.onnx" for entry in models})
+
+
+def _tables(trained: Trained, plan: VariantPlan) -> dict[str, Table]:
+    """Return the entries of a variant, each with its way to the item table."""
+    rows = Stages.of(trained.model.config.n_items).rows
+    recipe = plan.recipe
+    if recipe.table_bits == 32:
+        table: Table = Fp32Table(trained.table, rows=rows)
+    elif recipe.activation_levels:
+        table = Int8Table(trained.int8_table, rows=rows)
+        if not plan.shape.fixed and not plan.shape.single_file:  # a file of its own would hold the table twice
+            return {RECOMMEND: table, SCORE: table, RECOMMEND_BATCH: Int8BatchTable(trained.int8_table, rows=rows)}
+    else:
+        table = Int8FloatTable(trained.int8_table, rows=rows)
+    return {RECOMMEND: table, SCORE: table}
+
+
+def _blocks(trained: Trained, plan: VariantPlan) -> Blocks:
+    """Return the blocks of the network; a graph takes them apart, so each has its own."""
+    converted = trained.once(f"onnx blocks {plan.shape.opset}", lambda: _converted(trained, plan.shape.opset))
+    positions = np.asarray(trained.model.position_embedding.embeddings, np.float32)
+    return Blocks(ir.from_proto(converted), trained.model.config, positions)
+
+
+def _converted(trained: Trained, opset: int) -> object:
+    return ir.to_proto(to_onnx.encoder_to_onnx(trained.model, opset=opset))

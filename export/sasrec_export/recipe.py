@@ -13,6 +13,15 @@ __all__ = ["RECIPES", "RUNTIMES", "Engine", "Recipe", "Shape", "VariantPlan", "p
 Runtime = Literal["onnx", "tflite"]
 RUNTIMES: tuple[Runtime, ...] = ("onnx", "tflite")
 
+OPSETS = (17, 18)
+"""What .onnx files can be written in: from the first with LayerNormalization, which onnxruntime fuses the converted
+layer norms into, to the last that tf2onnx knows."""
+OPSET = OPSETS[0]
+FIXED_EXCLUDE = 256
+"""Columns of `exclude` where shapes are fixed: the longest history whose items can all be left out."""
+FIXED_CANDIDATES = 128
+"""Columns of `candidates` where shapes are fixed; clients take several calls for more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
@@ -43,6 +52,8 @@ RECIPES = {
     for recipe in (
         # The item table int8 per item, scored in integers.
         Recipe("wi8", 8, 127, {"onnx": Engine("1.22.1"), "tflite": Engine("1.2.0")}),
+        # The same table, computed with in float32: the same answer on every processor.
+        Recipe("wi8_afp32", 8, 0, {"onnx": Engine("1.18.1")}),
         # Nothing quantized: the reference.
         Recipe("fp32", 32, 0, {"onnx": Engine("1.18.1"), "tflite": Engine("1.2.0")}),
     )
@@ -56,6 +67,29 @@ class Shape:
 
     single_file: bool = False
     """Keep the weights inside each .onnx file."""
+    batch: int = 0
+    """Rows of a call; 0: any number."""
+    history: int = 0
+    """Columns of `history`; 0: any number."""
+    opset: int = OPSET
+    """Of the .onnx files."""
+    ort_format: bool = False
+    """Write .ort files beside the .onnx files."""
+
+    @property
+    def fixed(self) -> bool:
+        """Whether all sizes are fixed, k included."""
+        return bool(self.batch or self.history)
+
+    @property
+    def exclude(self) -> int:
+        """Columns of `exclude`; 0: any number."""
+        return FIXED_EXCLUDE if self.fixed else 0
+
+    @property
+    def candidates(self) -> int:
+        """Columns of `candidates`; 0: any number."""
+        return FIXED_CANDIDATES if self.fixed else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,89 +1,54 @@
 """The item table inside an ONNX graph: stored once, read by the lookup and by the scoring."""
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from sasrec_export.quantize import QuantizedTable
 from sasrec_export.tape import GraphTape
 
-__all__ = ["Fp32Table", "Int8Table", "Table"]
-
-BLOCK_LIMIT = 256  # MatMulNBits' largest block_size; its smallest is 16.
-ZERO_POINT = 128  # MatMulNBits stores unsigned bytes: q + 128.
+__all__ = ["Fp32Table", "Table", "fill_rows"]
 
 
 class Table(Protocol):
-    """One way to store an item table (V, D) and compute with it."""
+    """One way to store an item table and compute with it: V rows for the ids, then those that fill a block."""
 
     def lookup(self, tape: GraphTape, ids: ir.Value) -> ir.Value:
-        """Return the rows of `ids` int (…), float32 (…, D)."""
+        """Return the rows of `ids` int (B, T), float32 (B, T, D)."""
 
-    def score(self, tape: GraphTape, user: ir.Value) -> ir.Value:
-        """Return the dot products of `user` float32 (B, D) with every row, float32 (B, V)."""
+    def score(self, tape: GraphTape, user: ir.Value) -> tuple[ir.Value, ir.Value | None]:
+        """Return the dot products of `user` float32 (B, D) with every row, float32 (B, rows).
+
+        Where the second value is not None, each row of the first is still to be multiplied with it, positive (B, 1):
+        that is cheaper for the k best than for all.
+        """
 
 
 class Fp32Table:
-    """The table in float32."""
+    """The table in float32.
 
-    def __init__(self, table: NDArray[np.float32]):
-        self._table = table
+    Args:
+        table: float32 (V, D).
+        rows: At least V; zeros fill up.
+    """
+
+    def __init__(self, table: NDArray[np.float32], *, rows: int):
+        self._table = fill_rows(table, rows)
 
     def lookup(self, tape: GraphTape, ids: ir.Value) -> ir.Value:
         """See Table."""
         return tape.op("Gather", [tape.constant("item_table", self._table), ids], axis=0)
 
-    def score(self, tape: GraphTape, user: ir.Value) -> ir.Value:
+    def score(self, tape: GraphTape, user: ir.Value) -> tuple[ir.Value, None]:
         """See Table."""
-        return tape.op("Gemm", [user, tape.constant("item_table", self._table)], transB=1)
+        return tape.op("Gemm", [user, tape.constant("item_table", self._table)], transB=1), None
 
 
-class Int8Table:
-    """The table in int8 with one scale per item, scored in integers by MatMulNBits.
-
-    The bytes are those of MatMulNBits: (V, blocks, block_size) uint8 with zero point 128, each row padded with
-    zeros to whole blocks. The lookup reads the very same bytes, so the table stands in the file once.
-    """
-
-    def __init__(self, table: QuantizedTable):
-        rows, self._dim = table.values.shape
-        self._block = min(BLOCK_LIMIT, max(16, 1 << (self._dim - 1).bit_length()))
-        blocks = -(-self._dim // self._block)
-        values = np.full((rows, blocks * self._block), ZERO_POINT, np.uint8)
-        values[:, : self._dim] = table.values.astype(np.int16) + ZERO_POINT
-        self._values = values.reshape(rows, blocks, self._block)
-        self._scales = np.repeat(table.scales[:, None], blocks, axis=1)  # (V, blocks)
-
-    def lookup(self, tape: GraphTape, ids: ir.Value) -> ir.Value:
-        """See Table."""
-        values, scales = self._constants(tape)
-        quantized = tape.op("Cast", [tape.op("Gather", [values, ids], axis=0)], to=ir.DataType.FLOAT)
-        centred = tape.op("Sub", [quantized, tape.constant("zero_point", np.float32(ZERO_POINT))])
-        row_scales = tape.op("Gather", [scales, ids], axis=0)
-        row_scales = tape.op("Unsqueeze", [row_scales, tape.constant("last_axis", np.array([-1]))])
-        rows = tape.op("Mul", [centred, row_scales])  # (B, T, blocks, block_size)
-        padded_dim = self._values.shape[1] * self._block
-        rows = tape.op("Reshape", [rows, tape.constant("row_shape", np.array([0, 0, padded_dim]))])
-        if padded_dim == self._dim:
-            return rows
-        bounds: list[Any] = [np.array([0]), np.array([self._dim]), np.array([-1])]
-        names = ("row_start", "row_end", "row_axis")
-        return tape.op("Slice", [rows, *(tape.constant(n, b) for n, b in zip(names, bounds, strict=True))])
-
-    def score(self, tape: GraphTape, user: ir.Value) -> ir.Value:
-        """See Table."""
-        return tape.op(
-            "MatMulNBits",
-            [user, *self._constants(tape)],
-            domain="com.microsoft",
-            K=self._dim,
-            N=self._values.shape[0],
-            bits=8,
-            block_size=self._block,
-            accuracy_level=4,  # int8 activations, one scale per row and block: rows stay independent
-        )
-
-    def _constants(self, tape: GraphTape) -> tuple[ir.Value, ir.Value]:
-        return tape.constant("item_table", self._values), tape.constant("item_scales", self._scales)
+def fill_rows(array: NDArray[np.generic], rows: int, value: int = 0) -> NDArray[np.generic]:
+    """Return `array` with as many rows as asked for, those added holding `value`; itself where it has them."""
+    if len(array) == rows:
+        return array
+    filled = np.full((rows, *array.shape[1:]), value, array.dtype)
+    filled[: len(array)] = array
+    return filled

@@ -1,4 +1,4 @@
-"""The encoder as an ONNX graph, converted by tf2onnx; the item table stays outside."""
+"""The blocks of a model as an ONNX graph, converted by tf2onnx; item table, masks and positions stay outside."""
 
 import logging
 from collections.abc import Iterator
@@ -9,46 +9,49 @@ import tensorflow as tf  # noqa: TID251 - tf2onnx takes a TensorFlow function
 import tf2onnx  # noqa: TID251 - the one place that converts to ONNX
 import tf2onnx.optimizer  # noqa: TID251
 
-from sasrec_export.encoder import Encoder
+from sasrec_export import onnx_passes
 from sasrec_export.errors import ConversionError
+from sasrec_export.onnx_encoder import OnnxEncoder, absorbs
 from sasrec_train.model import SASRec
 
-__all__ = ["OPSET", "encoder_to_onnx"]
+__all__ = ["ENCODER_INPUTS", "encoder_to_onnx"]
 
-OPSET = 17
-"""The first opset with LayerNormalization, which onnxruntime fuses the converted layer norms into."""
-
-EXPECTED_INPUTS = ("embedded", "is_item")
+ENCODER_INPUTS = ("x", "key_bias", "bias", "rows")
+"""See OnnxEncoder. The last two are there only where the model has more than one block."""
 
 
-def encoder_to_onnx(model: SASRec) -> ir.Model:
-    """Return the encoder: embedded float32 (B, T, D), is_item bool (B, T) → user float32 (B, D).
+def encoder_to_onnx(model: SASRec, *, opset: int) -> ir.Model:
+    """Return the blocks as a graph of ENCODER_INPUTS with the hidden state float32 (B, D) as its one output.
 
     Raises:
-        ConversionError: tf2onnx returned other inputs or outputs, or a layer-norm form that will not fuse.
+        ConversionError: tf2onnx returned other inputs or outputs.
     """
+    width = model.config.hidden_dim
     signature = (
-        tf.TensorSpec((None, None, model.config.hidden_dim), tf.float32, name="embedded"),
-        tf.TensorSpec((None, None), tf.bool, name="is_item"),
+        tf.TensorSpec((None, None, width), tf.float32, name="x"),
+        tf.TensorSpec((None, 1, None), tf.float32, name="key_bias"),
+        tf.TensorSpec((None,) * 3 if absorbs(model.config) else (None, 1, None, None), tf.float32, name="bias"),
+        tf.TensorSpec((3,), tf.int64, name="rows"),
     )
-    encoder = Encoder(model, spelling="onnx")
+    encoder = OnnxEncoder(model)
 
-    def user(embedded: object, is_item: object) -> dict[str, object]:
-        return {"user": encoder(embedded, is_item)}
+    def user(x: object, key_bias: object, bias: object, rows: object) -> dict[str, object]:
+        return {"user": encoder(x, key_bias, bias, rows)}
 
     with _mean_kept(), _quiet():
         proto, _ = tf2onnx.convert.from_function(
-            tf.function(user, input_signature=signature), input_signature=signature, opset=OPSET
+            tf.function(user, input_signature=signature), input_signature=signature, opset=opset
         )
     converted: ir.Model = ir.from_proto(proto)
-    inputs = {value.name.partition(":")[0] for value in converted.graph.inputs if value.name}
-    if inputs != set(EXPECTED_INPUTS) or len(converted.graph.outputs) != 1:
-        raise ConversionError(
-            f"tf2onnx: inputs are {sorted(inputs)}, expected {sorted(EXPECTED_INPUTS)} and one output. "
-            "Install the versions in constraints.txt."
-        )
     for value in converted.graph.inputs:
         value.name = (value.name or "").partition(":")[0]
+    inputs = {value.name or "" for value in converted.graph.inputs}
+    if not set(ENCODER_INPUTS[:2]) <= inputs <= set(ENCODER_INPUTS) or len(converted.graph.outputs) != 1:
+        raise ConversionError(
+            f"tf2onnx: inputs are {sorted(inputs)}, expected {sorted(ENCODER_INPUTS)} and one output. "
+            "Install the versions in constraints.txt."
+        )
+    onnx_passes.simplify(converted.graph)
     return converted
 
 

@@ -65,9 +65,20 @@ def zero_padding_row(model: Any) -> Any:
     return table
 
 
-@given(options=OPTIONS, heads=st.sampled_from([(6, 1), (6, 2), (6, 3), (8, 4), (5, 1)]), seed=st.integers(0, 99))
+def onnx_blocks(model: Any, opset: int = 17) -> Any:
+    from sasrec_export import to_onnx
+    from sasrec_export.user_vector import Blocks
+
+    positions = np.asarray(model.position_embedding.embeddings, np.float32)
+    return Blocks(to_onnx.encoder_to_onnx(model, opset=opset), model.config, positions)
+
+
+HEADS = st.sampled_from([(6, 1), (6, 2), (6, 3), (8, 4), (5, 1)])
+
+
+@given(options=OPTIONS, heads=HEADS, seed=st.integers(0, 99))
 @settings(max_examples=25, deadline=None)
-def test_the_function_equals_the_network(options, heads, seed) -> None:
+def test_the_function_for_tflite_equals_the_network(options, heads, seed) -> None:
     from sasrec_export.encoder import Encoder
 
     hidden_dim, num_heads = heads
@@ -76,28 +87,50 @@ def test_the_function_equals_the_network(options, heads, seed) -> None:
     is_item = (histories >= 1) & (histories <= N_ITEMS)
     embedded = zero_padding_row(model)[np.where(is_item, histories, 0)]
     expected = model.user_vector(histories).numpy()
-    for spelling in ("onnx", "tflite"):
-        user = Encoder(model, spelling=spelling)(embedded, is_item).numpy()
-        np.testing.assert_allclose(user, expected, rtol=0, atol=2e-5 * max(1, np.abs(expected).max()))
+    user = Encoder(model, spelling="tflite")(embedded, is_item).numpy()
+    np.testing.assert_allclose(user, expected, rtol=0, atol=2e-5 * max(1, np.abs(expected).max()))
+
+
+@given(options=OPTIONS, heads=HEADS, seed=st.integers(0, 99), fixed=st.booleans(), opset=st.sampled_from([17, 18]))
+@settings(max_examples=12, deadline=None)
+def test_the_onnx_graph_equals_the_network(options, heads, seed, fixed, opset) -> None:
+    hidden_dim, num_heads = heads
+    model = network(seed, hidden_dim=hidden_dim, num_heads=num_heads, **options)
+    columns = options["max_len"]
+    shape = {"batch": 6, "history": columns} if fixed else {}
+    session = score_session(model, opset=opset, **shape)
+    for length in [columns] if fixed else [1, columns, columns + 3]:
+        assert_scores_equal(session, model, random_histories(np.random.default_rng(seed), length))
 
 
 @pytest.mark.parametrize("options", EVERY_OPTION, ids=str)
-def test_the_onnx_graph_equals_the_network(options, tmp_path) -> None:
+def test_the_onnx_graph_equals_the_network_for_every_option(options) -> None:
+    session = score_session(network(**options))
+    for columns in (1, 7, 11):
+        assert_scores_equal(session, network(**options), random_histories(np.random.default_rng(columns), columns))
+
+
+def score_session(model: Any, **shape: Any) -> Any:
     import onnx_ir as ir
     import onnxruntime
 
-    from sasrec_export import graph, to_onnx
+    from sasrec_export import graph
+    from sasrec_export.recipe import Shape
     from sasrec_export.table import Fp32Table
 
-    model = network(**options)
-    encoder = to_onnx.encoder_to_onnx(model)
-    ir.save(graph.score_graph(encoder, Fp32Table(zero_padding_row(model)), model.config), tmp_path / "score.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "score.onnx")
-    everything = np.tile(np.arange(1, N_ITEMS + 1, dtype=np.int32), (6, 1))
-    for columns in (1, 7, 11):
-        histories = random_histories(np.random.default_rng(columns), columns)
-        (scores,) = session.run(None, {"history": histories, "candidates": everything})
-        np.testing.assert_allclose(scores, model.scores(histories).numpy()[:, 1:], rtol=1e-5, atol=2e-5)
+    cut = Shape(**shape)
+    table = Fp32Table(zero_padding_row(model), rows=N_ITEMS + 1)
+    built = graph.score_graph(onnx_blocks(model, cut.opset), table, cut)
+    return onnxruntime.InferenceSession(ir.to_proto(built).SerializeToString())
+
+
+def assert_scores_equal(session: Any, model: Any, histories: Any) -> None:
+    columns = session.get_inputs()[1].shape[1]
+    width = columns if isinstance(columns, int) else N_ITEMS
+    everything = np.tile(np.resize(np.arange(1, N_ITEMS + 1, dtype=np.int32), width), (6, 1))
+    (scores,) = session.run(None, {"history": histories, "candidates": everything})
+    expected = np.take_along_axis(model.scores(histories).numpy(), everything, axis=1)
+    np.testing.assert_allclose(scores, expected, rtol=1e-5, atol=2e-5 * max(1, np.abs(expected).max()))
 
 
 @pytest.mark.parametrize("options", EVERY_OPTION, ids=str)
@@ -115,25 +148,29 @@ def test_the_tflite_graph_equals_the_network(options) -> None:
         np.testing.assert_allclose(scores, model.scores(history[None]).numpy()[:, 1:], rtol=1e-5, atol=2e-5)
 
 
-@pytest.mark.parametrize("hidden_dim", [5, 16, 50, 300])
-def test_the_int8_table_works_at_any_width(hidden_dim, tmp_path) -> None:
+WAYS = ("Int8Table", "Int8BatchTable", "Int8FloatTable")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("hidden_dim", [5, 16, 50, 128, 256, 300])
+def test_the_int8_table_works_at_any_width(hidden_dim, way) -> None:
     import onnx_ir as ir
     import onnxruntime
 
-    from sasrec_export import graph, quantize, to_onnx
-    from sasrec_export.table import Int8Table
+    from sasrec_export import graph, int8_table, quantize
+    from sasrec_export.recipe import Shape
 
     model = network(hidden_dim=hidden_dim)
     table = quantize.quantize_rows(zero_padding_row(model))
     held = table.dequantize()
-    encoder = to_onnx.encoder_to_onnx(model)
-    ir.save(graph.recommend_graph(encoder, Int8Table(table), model.config), tmp_path / "recommend.onnx")
-    session = onnxruntime.InferenceSession(tmp_path / "recommend.onnx")
+    holder = getattr(int8_table, way)(table, rows=N_ITEMS + 1)
+    built = graph.recommend_graph(onnx_blocks(model), holder, Shape(), top_k=5)
+    session = onnxruntime.InferenceSession(ir.to_proto(built).SerializeToString())
     histories = random_histories(np.random.default_rng(1), 7)
     feeds = {"history": histories, "exclude": np.zeros((6, 0), np.int32), "k": np.array([N_ITEMS])}
     items, scores = session.run(None, feeds)
     known = np.where((histories >= 1) & (histories <= N_ITEMS), histories, 0)
     user = model.transform(held[known], (known > 0).astype(np.int32)).numpy()[:, -1]
     expected = np.take_along_axis(user @ held.T, items, axis=1)
-    bound = 0.5 * np.abs(user).max() / 127 * np.abs(held).sum(axis=1).max()
-    np.testing.assert_allclose(scores, expected, rtol=0, atol=bound + 1e-4)
+    rounding = 0.0 if way == "Int8FloatTable" else 0.5 * np.abs(user).max() / 127 * np.abs(held).sum(axis=1).max()
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=rounding + 1e-5 * np.abs(expected).max())

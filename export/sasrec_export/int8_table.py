@@ -1,0 +1,149 @@
+"""The item table in int8 with one scale per item, and three ways to score it.
+
+The bytes are those of MatMulNBits: (rows, blocks, block_size) uint8 with zero point 128, each row padded with zeros to
+whole blocks. Every way reads the very same bytes, so the files of a variant hold the table once.
+"""
+
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from sasrec_export.quantize import QuantizedTable
+from sasrec_export.table import fill_rows
+from sasrec_export.tape import GraphTape
+
+__all__ = ["Int8BatchTable", "Int8FloatTable", "Int8Table"]
+
+BLOCK_LIMIT = 256  # MatMulNBits' largest block_size; its smallest is 16.
+ZERO_POINT = 128  # MatMulNBits stores unsigned bytes: q + 128.
+USER_LEVELS = 127
+
+
+class Int8Table:
+    """Scored in integers by MatMulNBits: the fastest for a few rows.
+
+    Args:
+        table: The quantized table, V rows.
+        rows: At least V; zeros fill up.
+    """
+
+    def __init__(self, table: QuantizedTable, *, rows: int):
+        ids, self._dim = table.values.shape
+        self._block = min(BLOCK_LIMIT, max(16, 1 << (self._dim - 1).bit_length()))
+        self._blocks = -(-self._dim // self._block)
+        values = np.full((rows, self._blocks * self._block), ZERO_POINT, np.uint8)
+        np.add(table.values, ZERO_POINT, out=values[:ids, : self._dim], dtype=np.int16, casting="unsafe")
+        self._values = values.reshape(rows, self._blocks, self._block)
+        self._scales = np.repeat(fill_rows(table.scales, rows, 1)[:, None], self._blocks, axis=1)  # (rows, blocks)
+
+    def lookup(self, tape: GraphTape, ids: ir.Value) -> ir.Value:
+        """See Table."""
+        values, scales = self._constants(tape)
+        rows = self._centred(tape, tape.op("Gather", [values, ids], axis=0))
+        row_scales = tape.op("Gather", [scales, ids], axis=0)
+        row_scales = tape.op("Unsqueeze", [row_scales, tape.constant("last_axis", np.array([-1]))])
+        rows = tape.op("Mul", [rows, row_scales])  # (B, T, blocks, block_size)
+        width = self._blocks * self._block
+        rows = tape.op("Reshape", [rows, tape.constant("row_shape", np.array([0, 0, width]))])
+        return self._trimmed(tape, rows)
+
+    def score(self, tape: GraphTape, user: ir.Value) -> tuple[ir.Value, ir.Value | None]:
+        """See Table."""
+        scores = tape.op(
+            "MatMulNBits",
+            [user, *self._constants(tape)],
+            domain="com.microsoft",
+            K=self._dim,
+            N=len(self._values),
+            bits=8,
+            block_size=self._block,
+            accuracy_level=4,  # int8 activations, one scale per row and block: rows stay independent
+        )
+        return scores, None
+
+    def _constants(self, tape: GraphTape) -> tuple[ir.Value, ir.Value]:
+        return tape.constant("item_table", self._values), tape.constant("item_scales", self._scales)
+
+    def _centred(self, tape: GraphTape, values: ir.Value) -> ir.Value:
+        as_float = tape.op("Cast", [values], to=ir.DataType.FLOAT)
+        return tape.op("Sub", [as_float, tape.constant("zero_point", np.float32(ZERO_POINT))])
+
+    def _trimmed(self, tape: GraphTape, rows: ir.Value) -> ir.Value:
+        """(…, blocks · block_size) → (…, D)."""
+        if self._blocks * self._block == self._dim:
+            return rows
+        bounds: list[Any] = [np.array([0]), np.array([self._dim]), np.array([-1])]
+        names = ("row_start", "row_end", "last_axis")
+        return tape.op("Slice", [rows, *(tape.constant(n, b) for n, b in zip(names, bounds, strict=True))])
+
+    def _flat(self, tape: GraphTape) -> ir.Value:
+        """The bytes as (rows, D); computed from a constant, so the engine does it once, when it loads."""
+        shape = tape.constant("table_shape", np.array([len(self._values), self._blocks * self._block]))
+        return self._trimmed(tape, tape.op("Reshape", [self._constants(tape)[0], shape]))
+
+    def _row_scales(self, tape: GraphTape) -> ir.Value:
+        """(rows,): the scale of each item."""
+        if self._blocks == 1:
+            return tape.op("Reshape", [self._constants(tape)[1], tape.constant("one_row", np.array([-1]))])
+        first = tape.constant("first_block", np.int64(0))
+        return tape.op("Gather", [self._constants(tape)[1], first], axis=1)
+
+
+class Int8BatchTable(Int8Table):
+    """Scored by one integer product for many rows: from eight on it overtakes MatMulNBits.
+
+    Each user vector has a scale of its own, as in MatMulNBits, so its answer depends on no other row. The users' bytes
+    and the table's are both unsigned: kernels for signed ones saturate on processors without VNNI.
+    """
+
+    def score(self, tape: GraphTape, user: ir.Value) -> tuple[ir.Value, ir.Value | None]:
+        """See Table."""
+        least = tape.constant("least_step", np.float32(np.finfo(np.float32).tiny))
+        peak = tape.op("Abs", [user])
+        peak, _ = tape.ops("TopK", [peak, tape.constant("one_item", np.array([1]))], outputs=2, axis=-1)  # (B, 1)
+        step = tape.op("Mul", [peak, tape.constant("per_level", np.float32(1 / USER_LEVELS))])
+        step = tape.op("Max", [step, least])
+        levels = tape.op("Round", [tape.op("Div", [user, step])])
+        levels = tape.op("Add", [levels, tape.constant("zero_point", np.float32(ZERO_POINT))])
+        levels = tape.op("Cast", [levels], to=ir.DataType.UINT8)
+        columns = tape.op("Transpose", [self._flat(tape)], perm=[1, 0])  # (D, rows)
+        zero_point = tape.constant("byte_zero_point", np.uint8(ZERO_POINT))
+        scores = tape.op(
+            "MatMulIntegerToFloat",
+            [
+                levels,
+                columns,
+                tape.constant("user_scale", np.float32(1)),
+                self._row_scales(tape),
+                zero_point,
+                zero_point,
+            ],
+            domain="com.microsoft",
+        )
+        return scores, step
+
+
+class Int8FloatTable(Int8Table):
+    """Stored in int8, computed in float32: the same answer on every processor, whatever else is in the batch.
+
+    The float32 table is computed from constants, so the engine makes it once, when it loads.
+    """
+
+    def lookup(self, tape: GraphTape, ids: ir.Value) -> ir.Value:
+        """See Table."""
+        return tape.op("Gather", [self._table(tape), ids], axis=0)
+
+    def score(self, tape: GraphTape, user: ir.Value) -> tuple[ir.Value, None]:
+        """See Table."""
+        return tape.op("Gemm", [user, self._table(tape)], transB=1), None
+
+    def _table(self, tape: GraphTape) -> ir.Value:
+        """(rows, D) float32."""
+
+        def record() -> ir.Value:
+            last_axis = tape.constant("last_axis", np.array([-1]))
+            scales = tape.op("Unsqueeze", [self._row_scales(tape), last_axis])
+            return tape.op("Mul", [self._centred(tape, self._flat(tape)), scales])
+
+        return tape.once("float table", record)
