@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
@@ -62,8 +63,8 @@ def _blocks(trained: Trained, plan: VariantPlan) -> Blocks:
     """Return the blocks of the network; a graph takes them apart, so each has its own."""
     converted = trained.once(f"onnx blocks {plan.shape.opset}", lambda: _converted(trained, plan.shape.opset))
     positions = np.asarray(trained.model.position_embedding.embeddings, np.float32)
-    return Blocks(ir.from_proto(converted), trained.model.config, positions)
+    return Blocks(ir.from_proto(onnx.load_model_from_string(converted)), trained.model.config, positions)
 
 
-def _converted(trained: Trained, opset: int) -> object:
-    return ir.to_proto(to_onnx.encoder_to_onnx(trained.model, opset=opset))
+def _converted(trained: Trained, opset: int) -> bytes:
+    return bytes(ir.to_proto(to_onnx.encoder_to_onnx(trained.model, opset=opset)).SerializeToString())
