@@ -8,8 +8,8 @@ from sasrec_train.interactions import Histories
 
 __all__ = ["HISTORIES", "sample"]
 
-HISTORIES = 256
-"""How many are taken: min/max ranges hardly move beyond some fifty."""
+HISTORIES = 1024
+"""How many are taken: ranges hardly move beyond some fifty, the users' second moment needs several per dimension."""
 
 
 def sample(histories: Histories, *, max_len: int, seed: int, count: int = HISTORIES) -> NDArray[np.int32]:

@@ -4,20 +4,23 @@ The bytes are those of MatMulNBits: (rows, blocks, block_size) uint8 with zero p
 whole blocks. Every way reads the very same bytes, so the files of a variant hold the table once.
 """
 
-from typing import Any
-
 import numpy as np
 import onnx_ir as ir
 
 from sasrec_export.quantize import QuantizedTable
-from sasrec_export.table import fill_rows
+from sasrec_export.table import fill_rows, trimmed
 from sasrec_export.tape import GraphTape
 
-__all__ = ["Int8BatchTable", "Int8FloatTable", "Int8Table"]
+__all__ = ["Int8BatchTable", "Int8FloatTable", "Int8Table", "block_size"]
 
 BLOCK_LIMIT = 256  # MatMulNBits' largest block_size; its smallest is 16.
 ZERO_POINT = 128  # MatMulNBits stores unsigned bytes: q + 128.
 USER_LEVELS = 127
+
+
+def block_size(dim: int) -> int:
+    """Return the block of MatMulNBits for rows of `dim`: the next power of two is the fastest."""
+    return min(BLOCK_LIMIT, max(16, 1 << (dim - 1).bit_length()))
 
 
 class Int8Table:
@@ -30,7 +33,7 @@ class Int8Table:
 
     def __init__(self, table: QuantizedTable, *, rows: int):
         ids, self._dim = table.values.shape
-        self._block = min(BLOCK_LIMIT, max(16, 1 << (self._dim - 1).bit_length()))
+        self._block = block_size(self._dim)
         self._blocks = -(-self._dim // self._block)
         values = np.full((rows, self._blocks * self._block), ZERO_POINT, np.uint8)
         np.add(table.values, ZERO_POINT, out=values[:ids, : self._dim], dtype=np.int16, casting="unsafe")
@@ -46,7 +49,7 @@ class Int8Table:
         rows = tape.op("Mul", [rows, row_scales])  # (B, T, blocks, block_size)
         width = self._blocks * self._block
         rows = tape.op("Reshape", [rows, tape.constant("row_shape", np.array([0, 0, width]))])
-        return self._trimmed(tape, rows)
+        return trimmed(tape, rows, self._dim, width)
 
     def score(self, tape: GraphTape, user: ir.Value) -> tuple[ir.Value, ir.Value | None]:
         """See Table."""
@@ -69,18 +72,11 @@ class Int8Table:
         as_float = tape.op("Cast", [values], to=ir.DataType.FLOAT)
         return tape.op("Sub", [as_float, tape.constant("zero_point", np.float32(ZERO_POINT))])
 
-    def _trimmed(self, tape: GraphTape, rows: ir.Value) -> ir.Value:
-        """(…, blocks · block_size) → (…, D)."""
-        if self._blocks * self._block == self._dim:
-            return rows
-        bounds: list[Any] = [np.array([0]), np.array([self._dim]), np.array([-1])]
-        names = ("row_start", "row_end", "last_axis")
-        return tape.op("Slice", [rows, *(tape.constant(n, b) for n, b in zip(names, bounds, strict=True))])
-
     def _flat(self, tape: GraphTape) -> ir.Value:
         """The bytes as (rows, D); computed from a constant, so the engine does it once, when it loads."""
-        shape = tape.constant("table_shape", np.array([len(self._values), self._blocks * self._block]))
-        return self._trimmed(tape, tape.op("Reshape", [self._constants(tape)[0], shape]))
+        width = self._blocks * self._block
+        shape = tape.constant("table_shape", np.array([len(self._values), width]))
+        return trimmed(tape, tape.op("Reshape", [self._constants(tape)[0], shape]), self._dim, width)
 
     def _row_scales(self, tape: GraphTape) -> ir.Value:
         """(rows,): the scale of each item."""

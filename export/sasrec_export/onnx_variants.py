@@ -8,6 +8,7 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 
 from sasrec_export import graph, onnx_files, to_onnx
+from sasrec_export.int4_table import Int4Table
 from sasrec_export.int8_table import Int8BatchTable, Int8FloatTable, Int8Table
 from sasrec_export.recipe import VariantPlan
 from sasrec_export.table import Fp32Table, Table
@@ -23,7 +24,8 @@ WEIGHTS = "weights.bin"
 
 def held_table(trained: Trained, plan: VariantPlan) -> NDArray[np.float32]:
     """Return the table that a variant computes with, float32 (V, D)."""
-    return trained.int8_table.dequantize() if plan.recipe.table_bits == 8 else trained.table
+    levels = plan.recipe.table_levels
+    return trained.quantized(levels).dequantize() if levels else trained.table
 
 
 def write(trained: Trained, plan: VariantPlan, folder: Path) -> Written:
@@ -48,14 +50,18 @@ def _tables(trained: Trained, plan: VariantPlan) -> dict[str, Table]:
     """Return the entries of a variant, each with its way to the item table."""
     rows = Stages.of(trained.model.config.n_items).rows
     recipe = plan.recipe
-    if recipe.table_bits == 32:
+    if not recipe.table_levels:
         table: Table = Fp32Table(trained.table, rows=rows)
-    elif recipe.activation_levels:
-        table = Int8Table(trained.int8_table, rows=rows)
-        if not plan.shape.fixed and not plan.shape.single_file:  # a file of its own would hold the table twice
-            return {RECOMMEND: table, SCORE: table, RECOMMEND_BATCH: Int8BatchTable(trained.int8_table, rows=rows)}
+        return {RECOMMEND: table, SCORE: table}
+    quantized = trained.quantized(recipe.table_levels)
+    if recipe.table_bits == 4:
+        table = Int4Table(quantized, rows=rows)
+    elif not recipe.activation_levels:
+        table = Int8FloatTable(quantized, rows=rows)
     else:
-        table = Int8FloatTable(trained.int8_table, rows=rows)
+        table = Int8Table(quantized, rows=rows)
+        if not plan.shape.fixed and not plan.shape.single_file:  # a file of its own would hold the table twice
+            return {RECOMMEND: table, SCORE: table, RECOMMEND_BATCH: Int8BatchTable(quantized, rows=rows)}
     return {RECOMMEND: table, SCORE: table}
 
 

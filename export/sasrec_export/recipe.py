@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sasrec_export.errors import ExportError
+from sasrec_export.quantize import INT4_MAX, INT8_MAX
 
 __all__ = ["RECIPES", "RUNTIMES", "Engine", "Recipe", "Shape", "VariantPlan", "plan"]
 
@@ -46,6 +47,11 @@ class Recipe:
     engines: dict[Runtime, Engine]
     """The runtimes it exists on."""
 
+    @property
+    def table_levels(self) -> int:
+        """Largest integer of a table entry, on both sides of zero; 0: it is float."""
+        return {4: INT4_MAX, 8: INT8_MAX}.get(self.table_bits, 0)
+
 
 RECIPES = {
     recipe.name: recipe
@@ -54,6 +60,8 @@ RECIPES = {
         Recipe("wi8", 8, 127, {"onnx": Engine("1.22.1"), "tflite": Engine("1.2.0")}),
         # The same table, computed with in float32: the same answer on every processor.
         Recipe("wi8_afp32", 8, 0, {"onnx": Engine("1.18.1")}),
+        # The item table in 4 bits per entry.
+        Recipe("wi4", 4, 127, {"onnx": Engine("1.22.1")}),
         # Nothing quantized: the reference.
         Recipe("fp32", 32, 0, {"onnx": Engine("1.18.1"), "tflite": Engine("1.2.0")}),
     )

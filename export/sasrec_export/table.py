@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sasrec_export.tape import GraphTape
 
-__all__ = ["Fp32Table", "Table", "fill_rows"]
+__all__ = ["Fp32Table", "Table", "fill_rows", "trimmed"]
 
 
 class Table(Protocol):
@@ -52,3 +52,12 @@ def fill_rows(array: NDArray[np.generic], rows: int, value: int = 0) -> NDArray[
     filled = np.full((rows, *array.shape[1:]), value, array.dtype)
     filled[: len(array)] = array
     return filled
+
+
+def trimmed(tape: GraphTape, rows: ir.Value, dim: int, width: int) -> ir.Value:
+    """Return the first `dim` entries of rows (…, width), which whole blocks have made wider."""
+    if width == dim:
+        return rows
+    bounds = (np.array([0]), np.array([dim]), np.array([-1]))
+    names = ("row_start", "row_end", "last_axis")
+    return tape.op("Slice", [rows, *(tape.constant(n, b) for n, b in zip(names, bounds, strict=True))])

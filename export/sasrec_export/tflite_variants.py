@@ -17,7 +17,8 @@ MODEL = "model.tflite"
 
 def held_table(trained: Trained, plan: VariantPlan) -> NDArray[np.float32]:
     """Return the table that a variant computes with, float32 (V, D)."""
-    return trained.int8_table.dequantize() if plan.recipe.table_bits == 8 else trained.table
+    levels = plan.recipe.table_levels
+    return trained.quantized(levels).dequantize() if levels else trained.table
 
 
 def write(trained: Trained, plan: VariantPlan, folder: Path) -> Written:
@@ -25,7 +26,7 @@ def write(trained: Trained, plan: VariantPlan, folder: Path) -> Written:
     path = folder / MODEL
     model = flatbuffer.load(trained.once("tflite", lambda: _float32(trained)))
     if plan.recipe.table_bits == 8:
-        tflite_table.quantize_table(model, trained.int8_table)
+        tflite_table.quantize_table(model, trained.quantized(plan.recipe.table_levels))
     path.write_bytes(flatbuffer.dump(model))
     return Written(files=[path], entries=dict.fromkeys(ENTRIES, path))
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf  # noqa: TID251 - compiles the model's own encoder
@@ -16,6 +16,9 @@ from sasrec_runtime.signature import PAD_ID
 from sasrec_train.model import SASRec
 
 __all__ = ["Trained", "Written"]
+
+USERS_AT_ONCE = 256
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +62,24 @@ class Trained:
         return compiled
 
     @cached_property
-    def int8_table(self) -> QuantizedTable:
-        """The item table in int8."""
-        return quantize.quantize_rows(self.table)
+    def users(self) -> NDArray[np.float32]:
+        """User vectors of the calibration histories, (R, D)."""
+        rows = (
+            self.calibration[start : start + USERS_AT_ONCE] for start in range(0, len(self.calibration), USERS_AT_ONCE)
+        )
+        return np.concatenate([np.asarray(self.encode(self.table[x], (x > PAD_ID).astype(np.int32))) for x in rows])
 
-    def once(self, name: str, make: Callable[[], Any]) -> Any:
+    def quantized(self, levels: int) -> QuantizedTable:
+        """Return the item table in [-levels, levels], rounded for the users of the calibration histories."""
+        return self.once(f"table of {levels} levels", lambda: self._quantized(levels))
+
+    def _quantized(self, levels: int) -> QuantizedTable:
+        users = self.users.astype(np.float64)
+        return quantize.quantize_for_users(self.table, users.T @ users / len(users), levels)
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
         """Return what `make` returned when `name` was first asked for: conversions that several variants start from."""
         if name not in self._made:
             self._made[name] = make()
-        return self._made[name]
+        made: T = self._made[name]
+        return made

@@ -16,9 +16,17 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 MAX_LEN = 12
 K = 100
 
-BACKENDS = ("keras", "onnx-fp32", "onnx-wi8", "tflite-fp32", "tflite-wi8")
+BACKENDS = ("keras", "onnx-fp32", "onnx-wi8", "onnx-wi8_afp32", "onnx-wi4", "tflite-fp32", "tflite-wi8")
 
-REPEAT_ATOL = {"keras": 1e-5, "onnx-fp32": 1e-5, "onnx-wi8": 2e-2, "tflite-fp32": 1e-5, "tflite-wi8": 2e-2}
+REPEAT_ATOL = {
+    "keras": 1e-5,
+    "onnx-fp32": 1e-5,
+    "onnx-wi8": 2e-2,
+    "onnx-wi8_afp32": 1e-5,
+    "onnx-wi4": 2e-2,
+    "tflite-fp32": 1e-5,
+    "tflite-wi8": 2e-2,
+}
 """How far two spellings of one request may lie apart. In wi8 a last bit of the user vector can move one of its int8
 entries by a step, and with it a score by that step times the entry of the item."""
 
@@ -33,6 +41,8 @@ class Scorer:
     n_items: int
     atol: float
     """Largest difference from Keras."""
+    table: NDArray[np.float32]
+    """The item table it computes with."""
 
     @property
     def repeat_atol(self) -> float:
@@ -77,18 +87,32 @@ def model(run: Any) -> Any:
     return run.model()
 
 
+@pytest.fixture(scope="session")
+def trained(run: Any, model: Any) -> Any:
+    """The trained model as the writers of the bundle had it."""
+    from sasrec_export import calibration
+    from sasrec_export.trained import Trained
+
+    histories = calibration.sample(run.split().train, max_len=MAX_LEN, seed=run.seed)
+    return Trained(model, calibration=histories, top_k=K)
+
+
 @pytest.fixture(scope="session", params=BACKENDS)
-def scorer(request: pytest.FixtureRequest, model: Any, bundle: Any) -> Scorer:
+def scorer(request: pytest.FixtureRequest, model: Any, trained: Any, bundle: Any) -> Scorer:
     """The same promises on every backend: one test body for all."""
+    from sasrec_export import variants
+    from sasrec_export.recipe import plan
     from sasrec_runtime.session import open_session
 
     n_items = model.config.n_items
     if request.param == "keras":
-        return Scorer("keras", *keras_backend(model), n_items, 0.0)
+        return Scorer("keras", *keras_backend(model), n_items, 0.0, trained.table)
     pytest.importorskip("ai_edge_litert" if request.param.startswith("tflite") else "onnxruntime")
     variant = bundle.variant(request.param)
     session = open_session(bundle, variant)
-    return Scorer(request.param, session.recommend, session.score, n_items, variant.atol)
+    (written,) = plan((variant.runtime,), (variant.recipe,))
+    table = variants.held_table(trained, written)
+    return Scorer(request.param, session.recommend, session.score, n_items, variant.atol, table)
 
 
 def keras_backend(model: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:

@@ -148,22 +148,23 @@ def test_the_tflite_graph_equals_the_network(options) -> None:
         np.testing.assert_allclose(scores, model.scores(history[None]).numpy()[:, 1:], rtol=1e-5, atol=2e-5)
 
 
-WAYS = ("Int8Table", "Int8BatchTable", "Int8FloatTable")
+WAYS = ("Int8Table", "Int8BatchTable", "Int8FloatTable", "Int4Table")
 
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("hidden_dim", [5, 16, 50, 128, 256, 300])
-def test_the_int8_table_works_at_any_width(hidden_dim, way) -> None:
+def test_an_integer_table_works_at_any_width(hidden_dim, way) -> None:
     import onnx_ir as ir
     import onnxruntime
 
-    from sasrec_export import graph, int8_table, quantize
+    from sasrec_export import graph, int4_table, int8_table, quantize
     from sasrec_export.recipe import Shape
 
     model = network(hidden_dim=hidden_dim)
-    table = quantize.quantize_rows(zero_padding_row(model))
+    table = quantize.quantize_rows(zero_padding_row(model), 7 if way == "Int4Table" else 127)
     held = table.dequantize()
-    holder = getattr(int8_table, way)(table, rows=N_ITEMS + 1)
+    module = int4_table if way == "Int4Table" else int8_table
+    holder = getattr(module, way)(table, rows=N_ITEMS + 1)
     built = graph.recommend_graph(onnx_blocks(model), holder, Shape(), top_k=5)
     session = onnxruntime.InferenceSession(ir.to_proto(built).SerializeToString())
     histories = random_histories(np.random.default_rng(1), 7)

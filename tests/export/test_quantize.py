@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sasrec_export.quantize import quantize_rows
+from sasrec_export.quantize import quantize_for_users, quantize_rows
 
 TABLES = arrays.arrays(
     np.float32,
@@ -40,3 +40,45 @@ def test_a_zero_row_stays_exactly_zero() -> None:
     # 1 / (2 / 127) = 63.5, which rounds to the even 64.
     np.testing.assert_array_equal(quantized.values, [[0, 0], [64, -127]])
     np.testing.assert_array_equal(quantized.dequantize()[0], [0, 0])
+
+
+LEVELS = st.sampled_from([127, 7])
+
+
+@given(TABLES, LEVELS, st.integers(0, 9))
+def test_rounding_for_users_stays_in_range(table, levels, seed) -> None:
+    users = np.random.default_rng(seed).normal(size=(30, table.shape[1]))
+    quantized = quantize_for_users(table, users.T @ users / 30, levels)
+    assert np.abs(quantized.values.astype(int)).max() <= levels
+    assert (quantized.scales > 0).all()
+    assert not quantized.values[~table.any(axis=1)].any()
+
+
+@given(LEVELS, st.integers(0, 99))
+def test_rounding_for_users_costs_their_scores_less_than_the_nearest(levels, seed) -> None:
+    rng = np.random.default_rng(seed)
+    table = rng.normal(size=(200, 16)).astype(np.float32)
+    directions, _ = np.linalg.qr(rng.normal(size=(16, 16)))
+    users = (rng.normal(size=(500, 16)) * np.geomspace(4, 0.05, 16)) @ directions
+    moment = users.T @ users / len(users)
+
+    def cost(quantized) -> float:
+        error = quantized.dequantize() - table
+        return float(((error @ moment) * error).sum())
+
+    assert cost(quantize_for_users(table, moment, levels)) < 0.8 * cost(quantize_rows(table, levels))
+
+
+def test_without_users_rounding_is_to_the_nearest() -> None:
+    table = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
+    rounded = quantize_for_users(table, np.zeros((5, 5)))
+    np.testing.assert_array_equal(rounded.values, quantize_rows(table).values)
+
+
+def test_rows_do_not_depend_on_the_rows_they_are_rounded_with() -> None:
+    rng = np.random.default_rng(0)
+    table = rng.normal(size=(50, 8)).astype(np.float32)
+    users = rng.normal(size=(90, 8))
+    whole = quantize_for_users(table, users.T @ users, 7)
+    part = quantize_for_users(table[10:20], users.T @ users, 7)
+    np.testing.assert_array_equal(whole.values[10:20], part.values)

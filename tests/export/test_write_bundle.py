@@ -28,6 +28,8 @@ def test_every_file_of_the_bundle_is_in_the_manifest(bundle) -> None:
 def test_the_default_variant_is_int8(bundle) -> None:
     assert [variant.name for variant in bundle.manifest.variants] == [
         "onnx-wi8",
+        "onnx-wi8_afp32",
+        "onnx-wi4",
         "onnx-fp32",
         "tflite-wi8",
         "tflite-fp32",
@@ -105,7 +107,7 @@ def test_an_existing_output_is_kept(run, runner, bundle) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--recipe", "int9"], r"recipe is 'int9', expected one of wi8, fp32"),
+        (["--recipe", "int9"], r"recipe is 'int9', expected one of wi8, wi8_afp32, wi4, fp32"),
         (["--runtime", "coreml"], r"runtime is 'coreml', expected one of onnx, tflite"),
     ],
     ids=["recipe", "runtime"],
