@@ -11,6 +11,7 @@ from sasrec_export import graph, onnx_files, to_onnx
 from sasrec_export.int4_table import Int4Table
 from sasrec_export.int8_table import Int8BatchTable, Int8FloatTable, Int8Table
 from sasrec_export.recipe import VariantPlan
+from sasrec_export.static_int8 import Calibration, quantize_blocks
 from sasrec_export.table import Fp32Table, Table
 from sasrec_export.top_k import Stages
 from sasrec_export.trained import Trained, Written
@@ -67,9 +68,21 @@ def _tables(trained: Trained, plan: VariantPlan) -> dict[str, Table]:
 
 def _blocks(trained: Trained, plan: VariantPlan) -> Blocks:
     """Return the blocks of the network; a graph takes them apart, so each has its own."""
-    converted = trained.once(f"onnx blocks {plan.shape.opset}", lambda: _converted(trained, plan.shape.opset))
+    opset, config = plan.shape.opset, trained.model.config
     positions = np.asarray(trained.model.position_embedding.embeddings, np.float32)
-    return Blocks(ir.from_proto(onnx.load_model_from_string(converted)), trained.model.config, positions)
+    converted = trained.once(f"onnx blocks {opset}", lambda: _converted(trained, opset))
+    if not plan.engine.encoder_tolerance:
+        return Blocks(_read(converted), config, positions)
+    seen = Calibration(trained.calibration, held_table(trained, plan), positions, config)
+    quantized = trained.once(
+        f"int8 blocks {opset}",
+        lambda: quantize_blocks(converted, seen, method=plan.shape.calibration, strict=plan.shape.strict_int8),
+    )
+    return Blocks(_read(quantized.model), config, positions, quantized.masked)
+
+
+def _read(model: bytes) -> ir.Model:
+    return ir.from_proto(onnx.load_model_from_string(model))
 
 
 def _converted(trained: Trained, opset: int) -> bytes:

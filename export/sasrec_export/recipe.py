@@ -24,6 +24,10 @@ FIXED_CANDIDATES = 128
 """Columns of `candidates` where shapes are fixed; clients take several calls for more."""
 
 
+INT8_ENCODER_TOLERANCE = 0.25
+"""See Engine.encoder_tolerance. Rounding moves scores by some hundredths of the largest; a wrong mask by all of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Engine:
     """What a recipe asks of one runtime, and promises on it."""
@@ -62,6 +66,8 @@ RECIPES = {
         Recipe("wi8_afp32", 8, 0, {"onnx": Engine("1.18.1")}),
         # The item table in 4 bits per entry.
         Recipe("wi4", 4, 127, {"onnx": Engine("1.22.1")}),
+        # Weights and activations in int8, ranges from real histories (static QDQ), for NPUs and integer-only targets.
+        Recipe("wi8_ai8", 8, 127, {"onnx": Engine("1.22.1", encoder_tolerance=INT8_ENCODER_TOLERANCE)}),
         # Nothing quantized: the reference.
         Recipe("fp32", 32, 0, {"onnx": Engine("1.18.1"), "tflite": Engine("1.2.0")}),
     )
@@ -81,6 +87,10 @@ class Shape:
     """Columns of `history`; 0: any number."""
     opset: int = OPSET
     """Of the .onnx files."""
+    strict_int8: bool = False
+    """wi8_ai8: quantize every operator that has an int8 form, not only those where it saves time."""
+    calibration: str = "Percentile"
+    """wi8_ai8 in ONNX: `MinMax` or `Percentile` of what was seen."""
     ort_format: bool = False
     """Write .ort files beside the .onnx files."""
 

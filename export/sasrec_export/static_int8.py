@@ -1,0 +1,150 @@
+"""The blocks of a network in int8: weights and activations, with ranges measured on real histories.
+
+onnxruntime's own static quantization writes the QDQ form that NPU compilers and its CPU kernels read. What it cannot
+know is the mask: -1e9 among logits of size ten would leave one step for all of them, so hidden keys get a value just
+below the measured range.
+"""
+
+import contextlib
+import io
+import logging
+import math
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime import quantization
+
+from sasrec_export.onnx_encoder import absorbs
+from sasrec_runtime.signature import PAD_ID
+from sasrec_train.config import ModelConfig
+from sasrec_train.layers import MASKED
+
+__all__ = ["Calibration", "StaticInt8", "quantize_blocks"]
+
+HISTORIES = 256
+"""Of the calibration histories, how many activations are measured on."""
+ROWS = 32
+SOFTMAX_STEPS = 512
+"""A hidden key keeps less than this share of the smallest shown one's weight: below half a step of int8."""
+FAST_OPERATORS = ("MatMul", "Gemm")
+"""Where int8 saves time; layer norms, softmax and residuals stay float, which keeps more of the ranking."""
+MEASURED = ("MinMax", "Percentile")
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Inputs of the blocks to measure activations on."""
+
+    histories: NDArray[np.int32]
+    """(R, max_len), left-padded."""
+    table: NDArray[np.float32]
+    """(V, D), the item table that the variant holds."""
+    positions: NDArray[np.float32]
+    """(max_len, D)."""
+    config: ModelConfig
+    """The network."""
+
+    def feeds(self, masked: float) -> Iterator[dict[str, NDArray[Any]]]:
+        """Yield the inputs of ``to_onnx.encoder_to_onnx``, some rows at a time."""
+        c = self.config
+        scale = math.sqrt(c.hidden_dim) if c.scale_embeddings else 1.0
+        later = np.triu(np.full((c.max_len, c.max_len), masked if c.causal else 0.0, np.float32), 1)
+        later = np.repeat(later, c.num_heads, axis=0) if absorbs(c) else later[None]
+        for start in range(0, min(HISTORIES, len(self.histories)), ROWS):
+            history = self.histories[start : start + ROWS]
+            key_bias = np.where(history > PAD_ID, 0.0, masked).astype(np.float32)[:, None]
+            yield {
+                "x": (self.table[history] * scale + self.positions).astype(np.float32),
+                "key_bias": key_bias,
+                "bias": np.minimum(key_bias if absorbs(c) else key_bias[:, None], later),
+                "rows": np.array([len(history), -1, c.hidden_dim]),
+            }
+
+
+@dataclass(frozen=True, slots=True)
+class StaticInt8:
+    """Quantized blocks."""
+
+    model: bytes
+    """The ONNX model, inputs and output as before."""
+    masked: float
+    """What hides a key in it."""
+
+
+def quantize_blocks(model: bytes, calibration: Calibration, *, method: str, strict: bool) -> StaticInt8:
+    """Return the blocks in int8 (QDQ): weights by column, activations by tensor.
+
+    Args:
+        model: The float32 ONNX model of ``to_onnx.encoder_to_onnx``.
+        calibration: Real inputs.
+        method: How a tensor's range follows from what was seen: one of MEASURED.
+        strict: Quantize every operator that has an int8 form, not only the products.
+    """
+    proto = onnx.load_model_from_string(model)
+    masked = _masked(proto, calibration)
+    names = [value.name for value in proto.graph.input]
+    feeds = ({name: feed[name] for name in names} for feed in calibration.feeds(masked))
+    with tempfile.TemporaryDirectory() as folder, _quiet():
+        source, target = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
+        onnx.save(proto, source)
+        quantization.quantize_static(
+            source,
+            target,
+            _Reader(feeds),
+            quant_format=quantization.QuantFormat.QDQ,
+            op_types_to_quantize=None if strict else list(FAST_OPERATORS),
+            per_channel=True,
+            activation_type=quantization.QuantType.QUInt8,
+            weight_type=quantization.QuantType.QInt8,
+            calibrate_method=quantization.CalibrationMethod[method],
+        )
+        return StaticInt8(target.read_bytes(), masked)
+
+
+def _masked(proto: Any, calibration: Calibration) -> float:
+    """Return what is added to the logits of hidden keys: below the range of all logits seen, and no further."""
+    probe = onnx.ModelProto()
+    probe.CopyFrom(proto)
+    softmaxes = {node.input[0] for node in proto.graph.node if node.op_type == "Softmax"}
+    logits = [
+        next(name for name in node.input if name not in {"bias", "key_bias"})
+        for node in proto.graph.node
+        if node.op_type == "Add" and node.output[0] in softmaxes
+    ]
+    del probe.graph.output[:]
+    probe.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in logits)
+    session = onnxruntime.InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [value.name for value in session.get_inputs()]
+    lowest, highest = math.inf, -math.inf
+    for feed in calibration.feeds(MASKED):
+        for seen in session.run(None, {name: feed[name] for name in names}):
+            lowest, highest = min(lowest, float(seen.min())), max(highest, float(seen.max()))
+    return -(highest - lowest + math.log(SOFTMAX_STEPS))
+
+
+class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc] # onnxruntime has no types
+    def __init__(self, feeds: Iterator[dict[str, NDArray[Any]]]):
+        self._feeds = feeds
+
+    def get_next(self) -> dict[str, NDArray[Any]] | None:
+        return next(self._feeds, None)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep onnxruntime's advice and progress, which go to the root logger and to stdout, from the user."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        root.setLevel(level)
