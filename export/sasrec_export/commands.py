@@ -19,14 +19,27 @@ keep_seen_option = click.option(
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write, a bundle.")
-@click.option("--recipe", "recipes", multiple=True, metavar="NAME", help="fp32 or wi8; repeatable.  [default: all]")
+@click.option(
+    "--recipe", "recipes", multiple=True, metavar="NAME", help="Such as wi8 or fp32; repeatable.  [default: all]"
+)
 @click.option(
     "--runtime", "runtimes", multiple=True, metavar="NAME", help="onnx or tflite; repeatable.  [default: all]"
 )
 @click.option(
-    "--top-k", default=100, show_default=True, type=click.IntRange(min=1), help="Items that a TFLite variant returns."
+    "--top-k",
+    default=100,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Items that a variant of fixed k returns: TFLite, and ONNX with --fixed-shapes.",
 )
 @click.option("--single-file", is_flag=True, help="Keep the weights inside each .onnx file.")
+@click.option("--fixed-shapes", metavar="BxL", help="Fix rows and history columns, and all other sizes, as NPUs want.")
+@click.option("--opset", type=int, default=17, show_default=True, help="Of the .onnx files: 17 or 18.")
+@click.option("--ort-format", is_flag=True, help="Write .ort files and required_operators.config beside .onnx.")
+@click.option("--strict-int8", is_flag=True, help="wi8_ai8: quantize all operators, not only where it saves time.")
+@click.option(
+    "--calibration", default="Percentile", show_default=True, metavar="NAME", help="wi8_ai8: MinMax or Percentile."
+)
 @keep_seen_option
 @click.option("--force", is_flag=True, help="Replace an existing bundle, once the new one is whole.")
 @json_option
@@ -37,6 +50,11 @@ def export(
     runtimes: tuple[str, ...],
     top_k: int,
     single_file: bool,
+    fixed_shapes: str | None,
+    opset: int,
+    ort_format: bool,
+    strict_int8: bool,
+    calibration: str,
     keep_seen: bool,
     force: bool,
     as_json: bool,
@@ -49,7 +67,15 @@ def export(
     """
     from sasrec_export import recipe as recipe_module
 
-    plans = recipe_module.plan(runtimes, recipes, shape=recipe_module.Shape(single_file=single_file))
+    shape = recipe_module.Shape(
+        single_file=single_file,
+        **recipe_module.Shape.sizes(fixed_shapes),
+        opset=opset,
+        ort_format=ort_format,
+        strict_int8=strict_int8,
+        calibration=calibration,
+    )
+    plans = recipe_module.plan(runtimes, recipes, shape=shape)
     from sasrec_train import quiet, staging
     from sasrec_train.run import Run
 

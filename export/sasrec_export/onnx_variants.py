@@ -7,7 +7,7 @@ import onnx
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from sasrec_export import graph, onnx_files, to_onnx
+from sasrec_export import graph, onnx_files, ort_format, to_onnx
 from sasrec_export.int4_table import Int4Table
 from sasrec_export.int8_table import Int8BatchTable, Int8FloatTable, Int8Table
 from sasrec_export.recipe import VariantPlan
@@ -16,7 +16,7 @@ from sasrec_export.table import Fp32Table, Table
 from sasrec_export.top_k import Stages
 from sasrec_export.trained import Trained, Written
 from sasrec_export.user_vector import Blocks
-from sasrec_runtime.signature import RECOMMEND, RECOMMEND_BATCH, SCORE
+from sasrec_runtime.signature import ENTRIES, RECOMMEND, RECOMMEND_BATCH, SCORE
 
 __all__ = ["held_table", "write"]
 
@@ -44,6 +44,9 @@ def write(trained: Trained, plan: VariantPlan, folder: Path) -> Written:
         files = onnx_files.save_single_files(named, folder)
     else:
         files = onnx_files.save_sharing_weights(named, folder, WEIGHTS)
+    if shape.ort_format:
+        weights = [file for file in files if file.suffix != ".onnx"]
+        files += ort_format.write([folder / f"{entry}.onnx" for entry in ENTRIES], weights)
     return Written(files=files, entries={entry: folder / f"{entry}.onnx" for entry in models})
 
 

@@ -3,6 +3,7 @@
 Naming: w = weights, a = activations, i / fp = type, then bits; `wi8` has 8-bit integer weights.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,6 +19,7 @@ OPSETS = (17, 18)
 """What .onnx files can be written in: from the first with LayerNormalization, which onnxruntime fuses the converted
 layer norms into, to the last that tf2onnx knows."""
 OPSET = OPSETS[0]
+CALIBRATIONS = ("MinMax", "Percentile")
 FIXED_EXCLUDE = 256
 """Columns of `exclude` where shapes are fixed: the longest history whose items can all be left out."""
 FIXED_CANDIDATES = 128
@@ -90,14 +92,20 @@ class Shape:
     strict_int8: bool = False
     """wi8_ai8: quantize every operator that has an int8 form, not only those where it saves time."""
     calibration: str = "Percentile"
-    """wi8_ai8 in ONNX: `MinMax` or `Percentile` of what was seen."""
+    """wi8_ai8 in ONNX: how a range follows from what was seen, one of CALIBRATIONS."""
     ort_format: bool = False
     """Write .ort files beside the .onnx files."""
+
+    def __post_init__(self) -> None:
+        if self.opset not in OPSETS:
+            raise ExportError(f"opset is {self.opset}, expected one of {', '.join(map(str, OPSETS))}.")
+        if self.calibration not in CALIBRATIONS:
+            raise ExportError(f"calibration is {self.calibration!r}, expected one of {', '.join(CALIBRATIONS)}.")
 
     @property
     def fixed(self) -> bool:
         """Whether all sizes are fixed, k included."""
-        return bool(self.batch or self.history)
+        return bool(self.batch and self.history)
 
     @property
     def exclude(self) -> int:
@@ -108,6 +116,20 @@ class Shape:
     def candidates(self) -> int:
         """Columns of `candidates`; 0: any number."""
         return FIXED_CANDIDATES if self.fixed else 0
+
+    @staticmethod
+    def sizes(text: str | None) -> dict[str, int]:
+        """Return `batch` and `history` of fixed shapes written as BxL, such as "1x50"; nothing for None.
+
+        Raises:
+            ExportError: It is written otherwise.
+        """
+        if text is None:
+            return {}
+        match = re.fullmatch(r"([1-9]\d{0,5})[x×]([1-9]\d{0,5})", text)
+        if match is None:
+            raise ExportError(f"fixed-shapes is {text!r:.80}, expected rows x history columns, such as 1x50.")
+        return {"batch": int(match[1]), "history": int(match[2])}
 
 
 @dataclass(frozen=True, slots=True)

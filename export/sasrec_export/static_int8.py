@@ -35,7 +35,6 @@ SOFTMAX_STEPS = 512
 """A hidden key keeps less than this share of the smallest shown one's weight: below half a step of int8."""
 FAST_OPERATORS = ("MatMul", "Gemm")
 """Where int8 saves time; layer norms, softmax and residuals stay float, which keeps more of the ranking."""
-MEASURED = ("MinMax", "Percentile")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +56,10 @@ class Calibration:
         scale = math.sqrt(c.hidden_dim) if c.scale_embeddings else 1.0
         later = np.triu(np.full((c.max_len, c.max_len), masked if c.causal else 0.0, np.float32), 1)
         later = np.repeat(later, c.num_heads, axis=0) if absorbs(c) else later[None]
-        for start in range(0, min(HISTORIES, len(self.histories)), ROWS):
-            history = self.histories[start : start + ROWS]
+        # Batches of one size: onnxruntime's histograms want equal shapes.
+        rows = min(ROWS, len(self.histories))
+        for start in range(0, min(HISTORIES, len(self.histories)) - rows + 1, rows):
+            history = self.histories[start : start + rows]
             key_bias = np.where(history > PAD_ID, 0.0, masked).astype(np.float32)[:, None]
             yield {
                 "x": (self.table[history] * scale + self.positions).astype(np.float32),
@@ -84,7 +85,7 @@ def quantize_blocks(model: bytes, calibration: Calibration, *, method: str, stri
     Args:
         model: The float32 ONNX model of ``to_onnx.encoder_to_onnx``.
         calibration: Real inputs.
-        method: How a tensor's range follows from what was seen: one of MEASURED.
+        method: How a tensor's range follows from what was seen: `MinMax` or `Percentile`.
         strict: Quantize every operator that has an int8 form, not only the products.
     """
     proto = onnx.load_model_from_string(model)
@@ -140,11 +141,10 @@ class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc] # onnxr
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep onnxruntime's advice and progress, which go to the root logger and to stdout, from the user."""
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             yield
     finally:
-        root.setLevel(level)
+        logging.disable(disabled)

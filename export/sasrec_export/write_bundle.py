@@ -143,7 +143,16 @@ def _write_variant(trained: Trained, plan: VariantPlan, folder: Path) -> Variant
     place.mkdir(parents=True)
     written = variants.write(trained, plan, place)
     fixed: dict[str, Any] = {}
-    if plan.runtime == "tflite":
+    shape = plan.shape
+    if shape.fixed:
+        fixed = {
+            "fixed_k": trained.top_k,
+            "fixed_history": shape.history,
+            "fixed_batch": shape.batch,
+            "fixed_exclude": shape.exclude,
+            "fixed_candidates": shape.candidates,
+        }
+    elif plan.runtime == "tflite":
         fixed = {"fixed_k": trained.top_k, "fixed_history": trained.model.config.max_len, "fixed_batch": 1}
     return Variant(
         name=plan.name,

@@ -1,0 +1,144 @@
+"""What the options of `export` make of the ONNX files, and that the answers stay the same."""
+
+import re
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from sasrec_export.cli import main
+from sasrec_export.errors import ExportError
+from sasrec_export.recipe import Shape
+
+pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
+
+FEED = {"exclude": np.array([[3, 4], [0, 0]], np.int32), "k": np.array([5])}
+
+
+def written(trained, tmp_path, recipe: str = "wi8", **shape):
+    """Write one variant; return entry → file."""
+    from sasrec_export import variants
+    from sasrec_export.recipe import plan
+
+    (chosen,) = plan(("onnx",), (recipe,), shape=Shape(**shape))
+    return variants.write(trained, chosen, tmp_path)
+
+
+def answers(path, feed) -> list:
+    return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, feed)
+
+
+@pytest.mark.parametrize("recipe", ["wi8", "wi4", "wi8_ai8", "wi8_afp32"])
+def test_every_opset_gives_the_same_answers(trained, histories, tmp_path, recipe) -> None:
+    given = []
+    for opset in (17, 18):
+        folder = tmp_path / str(opset)
+        folder.mkdir()
+        files = written(trained, folder, recipe, opset=opset)
+        import onnx
+
+        model = onnx.load(files.entries["recommend"], load_external_data=False)
+        assert {domain.version for domain in model.opset_import if domain.domain == ""} == {opset}
+        given.append(answers(files.entries["recommend"], {"history": histories[20:22], **FEED}))
+    (items, scores), (other_items, other_scores) = given
+    np.testing.assert_array_equal(items, other_items)
+    np.testing.assert_allclose(scores, other_scores, rtol=0, atol=1e-5)
+
+
+def test_an_ort_file_answers_as_the_onnx_file_it_stands_beside(trained, histories, tmp_path) -> None:
+    files = written(trained, tmp_path, ort_format=True)
+    feed = {"history": histories[20:22], **FEED}
+    for ours, theirs in zip(
+        answers(tmp_path / "recommend.ort", feed), answers(files.entries["recommend"], feed), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    assert {path.name for path in files.files} >= {"recommend.ort", "score.ort", "required_operators.config"}
+
+
+def test_the_operators_of_a_custom_build_name_no_folder(trained, tmp_path) -> None:
+    written(trained, tmp_path, ort_format=True)
+    lines = (tmp_path / "required_operators.config").read_text().splitlines()
+    assert "MatMulNBits" in next(line for line in lines if line.startswith("com.microsoft"))
+    assert all(re.fullmatch(r"[\w.]+;\d+;[\w,]+", line) for line in lines)
+
+
+@pytest.mark.parametrize("recipe", ["wi8", "wi8_ai8", "fp32"])
+def test_fixed_shapes_leave_no_size_open(trained, histories, tmp_path, recipe) -> None:
+    import onnx
+
+    files = written(trained, tmp_path, recipe, batch=2, history=6)
+    for entry, path in files.entries.items():
+        graph = onnx.load(path, load_external_data=False).graph
+        sizes = {
+            value.name: [d.dim_value for d in value.type.tensor_type.shape.dim]
+            for value in (*graph.input, *graph.output)
+        }
+        expected = {"history": [2, 6], "exclude": [2, 256], "items": [2, 100], "scores": [2, 100]}
+        if entry == "score":
+            expected = {"history": [2, 6], "candidates": [2, 128], "scores": [2, 128]}
+        assert sizes == expected
+
+
+def test_fixed_shapes_answer_as_open_ones(trained, histories, tmp_path) -> None:
+    for name in ("open", "fixed"):
+        (tmp_path / name).mkdir()
+    wide = np.zeros((2, 256), np.int32)
+    wide[:, :2] = FEED["exclude"]
+    fixed = written(trained, tmp_path / "fixed", batch=2, history=6).entries["recommend"]
+    items, scores = answers(fixed, {"history": histories[20:22, -6:], "exclude": wide})
+    opened = written(trained, tmp_path / "open").entries["recommend"]
+    other_items, other_scores = answers(opened, {"history": histories[20:22, -6:], **FEED})
+    np.testing.assert_array_equal(items[:, :5], other_items)
+    np.testing.assert_allclose(scores[:, :5], other_scores, rtol=0, atol=1e-5)
+
+
+def test_the_batch_form_answers_as_the_single_one(trained, bundle, histories, tmp_path) -> None:
+    files = written(trained, tmp_path)
+    feed = {"history": histories, "exclude": np.zeros((32, 0), np.int32), "k": np.array([20])}
+    (items, scores), (other_items, other_scores) = (
+        answers(files.entries[entry], feed) for entry in ("recommend", "recommend_batch")
+    )
+    atol = bundle.variant("onnx-wi8").atol
+    np.testing.assert_allclose(scores, other_scores, rtol=0, atol=atol)
+    apart = np.abs(
+        np.take_along_axis(scores, np.argsort(items, 1), 1)
+        - np.take_along_axis(other_scores, np.argsort(other_items, 1), 1)
+    )
+    assert (items == other_items).mean() > 0.9 or apart.max() <= atol
+
+
+@pytest.mark.parametrize("entry", ["recommend", "recommend_batch"])
+@pytest.mark.parametrize("recipe", ["wi8", "wi8_afp32"])
+def test_a_users_scores_are_the_same_bits_whoever_shares_the_batch(trained, histories, tmp_path, recipe, entry) -> None:
+    files = written(trained, tmp_path, recipe)
+    if entry not in files.entries:
+        pytest.skip("this recipe has no batch form")
+    first, second = histories.copy(), histories[::-1].copy()
+    second[0] = first[0]
+    feed = {"exclude": np.zeros((32, 0), np.int32), "k": np.array([20])}
+    (_, ours), (_, theirs) = (answers(files.entries[entry], {"history": h, **feed}) for h in (first, second))
+    np.testing.assert_array_equal(ours[0], theirs[0])
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--fixed-shapes", "50", r"fixed-shapes is '50', expected rows x history columns, such as 1x50"),
+        ("--fixed-shapes", "0x50", r"fixed-shapes is '0x50'"),
+        ("--opset", "23", r"opset is 23, expected one of 17, 18"),
+        ("--calibration", "entropy", r"calibration is 'entropy', expected one of MinMax, Percentile"),
+    ],
+)
+def test_an_option_out_of_range_is_refused_before_anything_is_written(
+    run_folder, runner, tmp_path, option, value, message
+) -> None:
+    result = runner.invoke(main, ["export", str(run_folder), "--out", str(tmp_path / "bundle"), option, value])
+    assert result.exit_code == 1
+    assert re.search(message, result.stderr)
+    assert not any(tmp_path.iterdir())
+
+
+def test_sizes_are_read_as_rows_and_columns() -> None:
+    assert Shape.sizes("8x50") == {"batch": 8, "history": 50}
+    with pytest.raises(ExportError, match="such as 1x50"):
+        Shape.sizes("8×50×2")

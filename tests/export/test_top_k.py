@@ -1,0 +1,73 @@
+"""Exclusion and the two-stage top-k are exact: the same items as a full stable sort, ties to the lower id."""
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sasrec_export import top_k
+from sasrec_export.recipe import Shape
+from sasrec_export.tape import GraphTape
+from sasrec_export.top_k import Stages
+
+
+def search(n_ids: int, block: int, opset: int) -> onnxruntime.InferenceSession:
+    """scores (B, rows), exclude (B, E), k → values, rows."""
+    rows = -(-n_ids // block) * block if block else n_ids
+    stages = Stages(rows=rows, block=block, ids=n_ids)
+    tape = GraphTape()
+    scores = ir.val("scores", ir.DataType.FLOAT, ["batch", rows])
+    exclude = ir.val("exclude", ir.DataType.INT32, ["batch", "excluded"])
+    k = ir.val("k", ir.DataType.INT64, [1])
+    left = top_k.exclude(tape, scores, exclude, exclude, stages)
+    values, places = top_k.top_k(tape, left, k, stages, Shape(opset=opset))
+    values.name, places.name = "values", "places"
+    for value, dtype in ((values, ir.DataType.FLOAT), (places, ir.DataType.INT64)):
+        value.dtype, value.shape = dtype, ir.Shape(["batch", "k"])
+    graph = ir.Graph(
+        [scores, exclude, k], [values, places], nodes=tape.nodes, initializers=tape.initializers,
+        opset_imports={"": opset}, name="search",
+    )  # fmt: skip
+    return onnxruntime.InferenceSession(ir.to_proto(ir.Model(graph, ir_version=8)).SerializeToString())
+
+
+SESSIONS = {
+    (ids, block, opset): search(ids, block, opset)
+    for ids, block in ((40, 8), (37, 8), (37, 0), (3, 4))
+    for opset in (17, 18)
+}
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(sorted(SESSIONS)), st.data())
+def test_the_search_equals_a_full_sort(key, data) -> None:
+    ids, block, _ = key
+    rows = -(-ids // block) * block if block else ids
+    batch = data.draw(st.integers(1, 3))
+    rng = np.random.default_rng(data.draw(st.integers(0, 10_000)))
+    spread = data.draw(st.sampled_from([2, 5, 1000]))  # small: many ties
+    scores = rng.integers(-spread, spread, (batch, rows)).astype(np.float32)
+    scores[:, ids:] = 9e9  # rows that only fill a block would win
+    exclude = rng.integers(0, ids, (batch, data.draw(st.integers(0, ids + 5)))).astype(np.int32)
+    k = data.draw(st.integers(1, ids - 1))
+
+    values, places = SESSIONS[key].run(None, {"scores": scores, "exclude": exclude, "k": np.array([k])})
+
+    left = scores[:, :ids].copy()
+    left[:, 0] = -np.inf
+    np.put_along_axis(left, exclude, -np.inf, axis=1)
+    best = np.argsort(-left, axis=1, kind="stable")[:, :k]
+    expected = np.take_along_axis(left, best, axis=1)
+    np.testing.assert_array_equal(values, expected)
+    shown = ~np.isneginf(expected)
+    np.testing.assert_array_equal(places[shown], best[shown])
+
+
+@pytest.mark.parametrize("n_items", [1, 9_998, 9_999, 23_715, 60_000, 1_000_000])
+def test_the_rows_fill_whole_blocks_and_hold_every_id(n_items) -> None:
+    stages = Stages.of(n_items)
+    assert stages.ids == n_items + 1
+    assert stages.ids <= stages.rows < stages.ids + max(1, stages.block)
+    assert stages.block == 0 or stages.rows % stages.block == 0
