@@ -79,8 +79,8 @@ def main() -> None:
         for repetition in range(1, options.repetitions + 1):
             for name, done in runs.items():
                 print(f"{name}, run {repetition} of {options.repetitions}", file=sys.stderr, flush=True)
-                lines = options.out / f"{name}-{repetition}.jsonl"
-                subprocess.run(command(options, name, log, lines), env=environment(options), check=True)
+                lines = options.out.resolve() / f"{name}-{repetition}.jsonl"
+                subprocess.run(command(options, name, log, lines), env=environment(options), cwd=folder, check=True)
                 done.append(Run.read(lines))
     print("\n".join(report(options, runs)))
 
@@ -113,7 +113,7 @@ def write_log(data: str, path: Path) -> None:
 
 
 def python_of(options: argparse.Namespace, name: str) -> Path:
-    return Path(sys.executable) if name == OWN else options.environments / name / "bin" / "python"
+    return Path(sys.executable) if name == OWN else options.environments.absolute() / name / "bin" / "python"
 
 
 def command(options: argparse.Namespace, name: str, log: Path, lines: Path) -> list[str]:
