@@ -32,6 +32,7 @@ class Int8Table:
     """
 
     def __init__(self, table: QuantizedTable, *, rows: int):
+        self.stretch = None if (table.stretch == 1).all() else table.stretch
         ids, self._dim = table.values.shape
         self._block = block_size(self._dim)
         self._blocks = -(-self._dim // self._block)

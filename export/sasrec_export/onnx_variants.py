@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnx_ir as ir
-from numpy.typing import NDArray
 
 from sasrec_export import graph, onnx_files, ort_format, to_onnx
 from sasrec_export.int4_table import Int4Table
 from sasrec_export.int8_table import Int8BatchTable, Int8FloatTable, Int8Table
+from sasrec_export.quantize import QuantizedTable
 from sasrec_export.recipe import VariantPlan
 from sasrec_export.static_int8 import Calibration, quantize_blocks
 from sasrec_export.table import Fp32Table, Table
 from sasrec_export.top_k import Stages
-from sasrec_export.trained import Trained, Written
+from sasrec_export.trained import HeldTable, Trained, Written
 from sasrec_export.user_vector import Blocks
 from sasrec_runtime.signature import ENTRIES, RECOMMEND, RECOMMEND_BATCH, SCORE
 
@@ -23,10 +23,17 @@ __all__ = ["held_table", "write"]
 WEIGHTS = "weights.bin"
 
 
-def held_table(trained: Trained, plan: VariantPlan) -> NDArray[np.float32]:
-    """Return the table that a variant computes with, float32 (V, D)."""
+def held_table(trained: Trained, plan: VariantPlan) -> HeldTable:
+    """Return the table that a variant computes with."""
+    if not plan.recipe.table_levels:
+        return HeldTable(trained.table)
+    quantized = _quantized(trained, plan)
+    return HeldTable(quantized.dequantize(), quantized.stretch)
+
+
+def _quantized(trained: Trained, plan: VariantPlan) -> QuantizedTable:
     levels = plan.recipe.table_levels
-    return trained.quantized(levels).dequantize() if levels else trained.table
+    return trained.stretched(levels) if plan.recipe.activation_levels else trained.quantized(levels)
 
 
 def write(trained: Trained, plan: VariantPlan, folder: Path) -> Written:
@@ -57,7 +64,7 @@ def _tables(trained: Trained, plan: VariantPlan) -> dict[str, Table]:
     if not recipe.table_levels:
         table: Table = Fp32Table(trained.table, rows=rows)
         return {RECOMMEND: table, SCORE: table}
-    quantized = trained.quantized(recipe.table_levels)
+    quantized = _quantized(trained, plan)
     if recipe.table_bits == 4:
         table = Int4Table(quantized, rows=rows)
     elif not recipe.activation_levels:
@@ -76,7 +83,7 @@ def _blocks(trained: Trained, plan: VariantPlan) -> Blocks:
     converted = trained.once(f"onnx blocks {opset}", lambda: _converted(trained, opset))
     if not plan.engine.encoder_tolerance:
         return Blocks(_read(converted), config, positions)
-    seen = Calibration(trained.calibration, held_table(trained, plan), positions, config)
+    seen = Calibration(trained.calibration, held_table(trained, plan).values, positions, config)
     quantized = trained.once(
         f"int8 blocks {opset}",
         lambda: quantize_blocks(converted, seen, method=plan.shape.calibration, strict=plan.shape.strict_int8),

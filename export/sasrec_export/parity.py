@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sasrec_export.errors import ParityError
 from sasrec_export.recipe import VariantPlan
+from sasrec_export.trained import HeldTable
 from sasrec_runtime import history as history_module
 from sasrec_runtime.session import Session
 from sasrec_runtime.signature import PAD_ID
@@ -51,22 +52,23 @@ class Reference:
 def reference(
     encode: Callable[..., Any],
     max_len: int,
-    table: NDArray[np.float32],
+    held: HeldTable,
     plan: VariantPlan,
     histories: Histories,
     *,
     seed: int = 0,
 ) -> Reference:
-    """Return the Keras model's answers on `table` for a sample of `histories`.
+    """Return the Keras model's answers on that table for a sample of `histories`.
 
     Args:
         encode: The trained model from item vectors on, see Trained.encode.
         max_len: Its sequence length.
-        table: float32 (V, D), the table as the variant holds it.
+        held: The table as the variant holds it.
         plan: The variant's.
         histories: Real ones.
         seed: Of the sample.
     """
+    table = held.values
     rng = np.random.default_rng(seed)
     rows = min(len(histories), MAX_HISTORIES, max(1, MAX_SCORES // len(table)))
     sample = histories.take(np.sort(rng.choice(len(histories), rows, replace=False)))
@@ -78,8 +80,8 @@ def reference(
     float_atol = share * np.maximum(1.0, np.abs(scores).max(axis=1))
     # Each of D products is off by at most half a step of the user vector times the weight it meets.
     levels = plan.recipe.activation_levels
-    step = np.abs(user).max(axis=1) / levels if levels else 0.0
-    rounding = 0.5 * step * np.abs(table).sum(axis=1).max()
+    step = np.abs(user / held.stretch).max(axis=1) / levels if levels else 0.0
+    rounding = 0.5 * step * np.abs(table * held.stretch).sum(axis=1).max()
     return Reference(
         history=history,
         exclude=history,

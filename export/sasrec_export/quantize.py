@@ -24,16 +24,18 @@ SCALE_FACTORS = np.linspace(0.5, 1.0, 21, dtype=np.float32)
 
 @dataclass(frozen=True, slots=True)
 class QuantizedTable:
-    """An item table in few bits: ``real = values * scales[:, None]``."""
+    """An item table in few bits: ``real = values * scales[:, None] / stretch``."""
 
     values: NDArray[np.int8]
     """(V, D), each in [-levels, levels]: 127 in 8 bits, 7 in 4."""
     scales: NDArray[np.float32]
     """(V,), each positive."""
+    stretch: NDArray[np.float32]
+    """(D,), each positive; a variant that reads the integers divides user vectors by it. Ones but in stretch.py."""
 
     def dequantize(self) -> NDArray[np.float32]:
         """Return the table that the variants really use, (V, D)."""
-        return self.values.astype(np.float32) * self.scales[:, None]
+        return self.values.astype(np.float32) * self.scales[:, None] / self.stretch
 
 
 def quantize_rows(table: NDArray[np.float32], levels: int = INT8_MAX) -> QuantizedTable:
@@ -45,7 +47,7 @@ def quantize_rows(table: NDArray[np.float32], levels: int = INT8_MAX) -> Quantiz
     values = np.empty(table.shape, np.int8)
     for rows in _chunks(len(table)):
         values[rows] = _nearest(table[rows], scales[rows], levels)
-    return QuantizedTable(values=values, scales=scales)
+    return QuantizedTable(values, scales, np.ones(table.shape[1], np.float32))
 
 
 def quantize_for_users(
@@ -76,7 +78,7 @@ def quantize_for_users(
     values = np.empty(table.shape, np.int8)
     for rows in _chunks(len(table)):
         values[rows] = _rounded_in_turn(table[rows], scales[rows], levels, order, passed_on)
-    return QuantizedTable(values=values, scales=scales)
+    return QuantizedTable(values, scales, np.ones(table.shape[1], np.float32))
 
 
 def _rounded_in_turn(

@@ -14,8 +14,11 @@ __all__ = ["Fp32Table", "Table", "fill_rows", "trimmed"]
 class Table(Protocol):
     """One way to store an item table and compute with it: V rows for the ids, then those that fill a block."""
 
+    stretch: NDArray[np.float32] | None
+    """(D,): what rows are multiplied with, and user vectors to be divided by; None: nothing."""
+
     def lookup(self, tape: GraphTape, ids: ir.Value) -> ir.Value:
-        """Return the rows of `ids` int (B, T), float32 (B, T, D)."""
+        """Return the rows of `ids` int (B, T), float32 (B, T, D), stretched."""
 
     def score(self, tape: GraphTape, user: ir.Value) -> tuple[ir.Value, ir.Value | None]:
         """Return the dot products of `user` float32 (B, D) with every row, float32 (B, rows).
@@ -32,6 +35,8 @@ class Fp32Table:
         table: float32 (V, D).
         rows: At least V; zeros fill up.
     """
+
+    stretch: NDArray[np.float32] | None = None
 
     def __init__(self, table: NDArray[np.float32], *, rows: int):
         self._table = fill_rows(table, rows)

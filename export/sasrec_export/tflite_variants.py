@@ -2,12 +2,9 @@
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sasrec_export import flatbuffer, tflite_table, to_tflite
 from sasrec_export.recipe import VariantPlan
-from sasrec_export.trained import Trained, Written
+from sasrec_export.trained import HeldTable, Trained, Written
 from sasrec_runtime.signature import ENTRIES
 
 __all__ = ["held_table", "write"]
@@ -15,10 +12,10 @@ __all__ = ["held_table", "write"]
 MODEL = "model.tflite"
 
 
-def held_table(trained: Trained, plan: VariantPlan) -> NDArray[np.float32]:
-    """Return the table that a variant computes with, float32 (V, D)."""
+def held_table(trained: Trained, plan: VariantPlan) -> HeldTable:
+    """Return the table that a variant computes with."""
     levels = plan.recipe.table_levels
-    return trained.quantized(levels).dequantize() if levels else trained.table
+    return HeldTable(trained.quantized(levels).dequantize() if levels else trained.table)
 
 
 def write(trained: Trained, plan: VariantPlan, folder: Path) -> Written:

@@ -15,9 +15,9 @@ from sasrec_runtime.signature import PAD_ID
 
 __all__ = ["Stages", "exclude", "top_k"]
 
-TWO_STAGES_FROM = 10_000
+TWO_STAGES_FROM = 20_000
 """Rows from which two stages are faster than one."""
-LARGE_FROM = 50_000
+LARGE_FROM = 200_000
 """Rows from which larger blocks are faster."""
 
 
@@ -38,7 +38,7 @@ class Stages:
         ids = 1 + n_items
         if ids < TWO_STAGES_FROM:
             return cls(ids, 0, ids)
-        block = 64 if ids < LARGE_FROM else 128
+        block = 64 if ids < LARGE_FROM else 256
         return cls(-(-ids // block) * block, block, ids)
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import tensorflow as tf  # noqa: TID251 - compiles the model's own encoder
 from numpy.typing import NDArray
 
-from sasrec_export import quantize
+from sasrec_export import quantize, stretch
 from sasrec_export.quantize import QuantizedTable
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.model import SASRec
 
-__all__ = ["Trained", "Written"]
+__all__ = ["HeldTable", "Trained", "Written"]
 
 USERS_AT_ONCE = 256
 T = TypeVar("T")
@@ -29,6 +29,16 @@ class Written:
     """All of them."""
     entries: dict[str, Path]
     """Contract entry → its model file."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldTable:
+    """The item table that a variant computes with."""
+
+    values: NDArray[np.float32]
+    """(V, D), in the units of the trained table."""
+    stretch: NDArray[np.float32] | float = 1.0
+    """(D,), see QuantizedTable."""
 
 
 class Trained:
@@ -72,6 +82,12 @@ class Trained:
     def quantized(self, levels: int) -> QuantizedTable:
         """Return the item table in [-levels, levels], rounded for the users of the calibration histories."""
         return self.once(f"table of {levels} levels", lambda: self._quantized(levels))
+
+    def stretched(self, levels: int) -> QuantizedTable:
+        """Return the same where user vectors are rounded too, its dimensions stretched for that."""
+        return self.once(
+            f"stretched table of {levels} levels", lambda: stretch.quantize_stretched(self.table, self.users, levels)
+        )
 
     def _quantized(self, levels: int) -> QuantizedTable:
         users = self.users.astype(np.float64)

@@ -39,7 +39,7 @@ class Blocks:
 def user_vector(
     tape: GraphTape, blocks: Blocks, table: Table, history: ir.Value, shape: Shape
 ) -> tuple[ir.Value, list[ir.Node]]:
-    """Return the user vectors, float32 (B, D), and the nodes of the blocks that compute them.
+    """Return the user vectors as the table wants them, float32 (B, D), and the nodes of the blocks that compute them.
 
     Args:
         tape: Records everything but the nodes of the blocks.
@@ -55,8 +55,11 @@ def user_vector(
         history = tape.op("Slice", [history, *(tape.constant(n, b) for n, b in zip(names, bounds, strict=True))])
     is_item, ids = valid_ids(tape, history, c)
     x = table.lookup(tape, ids)
-    if c.scale_embeddings:
-        x = tape.op("Mul", [x, tape.constant("sqrt_dim", np.float32(math.sqrt(c.hidden_dim)))])
+    scale = np.float32(math.sqrt(c.hidden_dim)) if c.scale_embeddings else np.float32(1)
+    if c.scale_embeddings or table.stretch is not None:
+        x = tape.op(
+            "Mul", [x, tape.constant("embedding_scale", scale if table.stretch is None else scale / table.stretch)]
+        )
     x = tape.op("Add", [x, _positions(tape, blocks, history, shape)])
     key_bias = _key_bias(tape, blocks, is_item)
     inputs = {"x": x, "key_bias": key_bias}
@@ -70,7 +73,10 @@ def user_vector(
             continue  # of a single block
         ir.convenience.replace_all_uses_with(value, inputs[value.name or ""])
     hidden = blocks.model.graph.outputs[0]
-    return (hidden if c.similarity == "dot" else _unit_over_temperature(tape, hidden, c, shape)), nodes
+    user = hidden if c.similarity == "dot" else _unit_over_temperature(tape, hidden, c, shape)
+    if table.stretch is not None:
+        user = tape.op("Div", [user, tape.constant("stretch", table.stretch)])
+    return user, nodes
 
 
 def valid_ids(tape: GraphTape, ids: ir.Value, config: ModelConfig) -> tuple[ir.Value, ir.Value]:

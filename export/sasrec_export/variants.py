@@ -3,12 +3,9 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from sasrec_export import onnx_variants, tflite_variants
 from sasrec_export.recipe import VariantPlan
-from sasrec_export.trained import Trained, Written
+from sasrec_export.trained import HeldTable, Trained, Written
 
 __all__ = ["held_table", "write"]
 
@@ -16,7 +13,7 @@ WRITERS: dict[str, Callable[[Trained, VariantPlan, Path], Written]] = {
     "onnx": onnx_variants.write,
     "tflite": tflite_variants.write,
 }
-TABLES: dict[str, Callable[[Trained, VariantPlan], NDArray[np.float32]]] = {
+TABLES: dict[str, Callable[[Trained, VariantPlan], HeldTable]] = {
     "onnx": onnx_variants.held_table,
     "tflite": tflite_variants.held_table,
 }
@@ -27,6 +24,6 @@ def write(trained: Trained, plan: VariantPlan, folder: Path) -> Written:
     return WRITERS[plan.runtime](trained, plan, folder)
 
 
-def held_table(trained: Trained, plan: VariantPlan) -> NDArray[np.float32]:
-    """Return the table that a variant computes with, float32 (V, D)."""
+def held_table(trained: Trained, plan: VariantPlan) -> HeldTable:
+    """Return the table that a variant computes with."""
     return TABLES[plan.runtime](trained, plan)

@@ -169,8 +169,8 @@ def _write_variant(trained: Trained, plan: VariantPlan, folder: Path) -> Variant
 def _prove(trained: Trained, plan: VariantPlan, bundle: Bundle, split: Split, say: Say) -> Variant:
     """Check the parity of the one variant in `bundle` with Keras; return it with what was measured."""
     variant = bundle.manifest.variants[0]
-    table = variants.held_table(trained, plan)
-    expected = parity.reference(trained.encode, trained.model.config.max_len, table, plan, split.test.histories)
+    held = variants.held_table(trained, plan)
+    expected = parity.reference(trained.encode, trained.model.config.max_len, held, plan, split.test.histories)
     session = session_module.open_session(bundle, variant)
     k = min(trained.top_k, bundle.manifest.model.n_items)
     differences = parity.check(variant.name, session, expected, k=k)
