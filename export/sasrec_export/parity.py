@@ -62,7 +62,7 @@ def reference(
 
     Args:
         encode: The trained model from item vectors on, see Trained.encode.
-        max_len: Its sequence length.
+        max_len: Newest items that the variant sees: its sequence length, or fewer where shapes are fixed.
         held: The table as the variant holds it.
         plan: The variant's.
         histories: Real ones.

@@ -170,7 +170,8 @@ def _prove(trained: Trained, plan: VariantPlan, bundle: Bundle, split: Split, sa
     """Check the parity of the one variant in `bundle` with Keras; return it with what was measured."""
     variant = bundle.manifest.variants[0]
     held = variants.held_table(trained, plan)
-    expected = parity.reference(trained.encode, trained.model.config.max_len, held, plan, split.test.histories)
+    seen = min(plan.shape.history or trained.model.config.max_len, trained.model.config.max_len)
+    expected = parity.reference(trained.encode, seen, held, plan, split.test.histories)
     session = session_module.open_session(bundle, variant)
     k = min(trained.top_k, bundle.manifest.model.n_items)
     differences = parity.check(variant.name, session, expected, k=k)

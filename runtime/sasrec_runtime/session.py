@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.errors import MissingRuntimeError, RequestError, SignatureError
 from sasrec_runtime.manifest import Variant
-from sasrec_runtime.signature import RECOMMEND, SCORE
+from sasrec_runtime.signature import RECOMMEND, RECOMMEND_BATCH, SCORE
 
 __all__ = [
     "INPUTS",
@@ -26,13 +26,21 @@ __all__ = [
     "runnable_variants",
 ]
 
+_RECOMMEND_INPUTS: Final = {"history": ("int32", 2), "exclude": ("int32", 2), "k": ("int64", 1)}
+_RECOMMEND_OUTPUTS: Final = {"items": ("int32", 2), "scores": ("float32", 2)}
+
 INPUTS: Final = {
-    RECOMMEND: {"history": ("int32", 2), "exclude": ("int32", 2), "k": ("int64", 1)},
+    RECOMMEND: _RECOMMEND_INPUTS,
+    RECOMMEND_BATCH: _RECOMMEND_INPUTS,
     SCORE: {"history": ("int32", 2), "candidates": ("int32", 2)},
 }
-"""Entry → input name → dtype and rank. A TFLite file has no `k`."""
+"""Entry → input name → dtype and rank. A model of fixed k has no `k`."""
 
-OUTPUTS: Final = {RECOMMEND: {"items": ("int32", 2), "scores": ("float32", 2)}, SCORE: {"scores": ("float32", 2)}}
+OUTPUTS: Final = {
+    RECOMMEND: _RECOMMEND_OUTPUTS,
+    RECOMMEND_BATCH: _RECOMMEND_OUTPUTS,
+    SCORE: {"scores": ("float32", 2)},
+}
 """Entry → output name → dtype and rank."""
 
 MODULES: Final = {"onnx": "onnxruntime", "tflite": "ai_edge_litert"}
@@ -81,13 +89,15 @@ def open_session(bundle: Bundle, variant: Variant, *, threads: int = 1) -> Sessi
     """
     if threads < 1:
         raise RequestError(f"threads is {threads}, expected at least 1.")
+    from sasrec_runtime import shapes  # noqa: PLC0415 - it imports this module
+
     if variant.runtime == "tflite":
         from sasrec_runtime.tflite_session import TfliteSession  # noqa: PLC0415 - loads LiteRT
 
-        return TfliteSession(bundle, variant, threads=threads)
+        return shapes.fit_session(TfliteSession(bundle, variant, threads=threads), variant)
     from sasrec_runtime.onnx_session import OnnxSession  # noqa: PLC0415 - loads onnxruntime
 
-    return OnnxSession(bundle, variant, threads=threads)
+    return shapes.fit_session(OnnxSession(bundle, variant, threads=threads), variant)
 
 
 def load_runtime(variant: Variant, submodule: str = "") -> ModuleType:

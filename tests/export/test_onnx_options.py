@@ -141,3 +141,43 @@ def test_sizes_are_read_as_rows_and_columns() -> None:
     assert Shape.sizes("8x50") == {"batch": 8, "history": 50}
     with pytest.raises(ExportError, match="such as 1x50"):
         Shape.sizes("8×50×2")
+
+
+def test_a_bundle_of_fixed_shapes_answers_like_one_of_open_shapes(run_folder, bundle, runner, tmp_path) -> None:
+    from sasrec_runtime import Recommender
+
+    out = tmp_path / "bundle"
+    options = ["--runtime", "onnx", "--recipe", "wi8", "--fixed-shapes", "2x12", "--top-k", "12"]
+    result = runner.invoke(main, ["export", str(run_folder), "--out", str(out), *options])
+    assert result.exit_code == 0, result.output
+    fixed, opened = Recommender.load(out), Recommender.load(bundle, variant="onnx-wi8")
+    assert fixed.variant.fixed_k == 12
+    keys = opened.vocabulary.keys[1:6]
+    for ours, theirs in zip(fixed.recommend(keys, 12), opened.recommend(keys, 12), strict=True):
+        assert ours.key == theirs.key
+        assert ours.score == pytest.approx(theirs.score, abs=opened.variant.atol)
+    np.testing.assert_allclose(fixed.score(keys, keys), opened.score(keys, keys), rtol=0, atol=1e-4)
+    batch = fixed.recommend_batch([keys, keys[:1], keys[1:3]], 12)
+    assert [item.key for item in batch[0]] == [item.key for item in fixed.recommend(keys, 12)]
+    assert runner.invoke(main, ["verify", str(out)]).exit_code == 0
+
+
+def test_a_bundle_may_see_fewer_items_than_the_network_was_trained_on(run_folder, runner, tmp_path) -> None:
+    out = tmp_path / "bundle"
+    options = ["--runtime", "onnx", "--recipe", "fp32", "--fixed-shapes", "1x5"]
+    result = runner.invoke(main, ["export", str(run_folder), "--out", str(out), *options])
+    assert result.exit_code == 0, result.output
+    assert runner.invoke(main, ["verify", str(out)]).exit_code == 0
+
+
+def test_many_rows_run_in_the_batch_form(bundle, histories) -> None:
+    from sasrec_runtime.session import open_session
+
+    session = open_session(bundle, bundle.variant("onnx-wi8"))
+    nothing = np.zeros((len(histories), 0), np.int32)
+    assert "recommend_batch" not in session._runs
+    _, scores = session.recommend(histories, nothing, 5)
+    assert "recommend_batch" in session._runs
+    for row in range(3):
+        alone = session.recommend(histories[row : row + 1], nothing[:1], 5)
+        np.testing.assert_allclose(scores[row : row + 1], alone[1], rtol=0, atol=bundle.variant("onnx-wi8").atol)
