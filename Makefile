@@ -6,7 +6,7 @@ PEERS := .peers
 EDGE := $(BIN)/sasrec-edge
 DEMO := demo
 
-.PHONY: help setup demo test lint format types goldens peers bench-quality bench-training bench-memory clean
+.PHONY: help setup demo test lint format types goldens peers bench-quality bench-training bench-peers bench-memory clean
 .DEFAULT_GOAL := help
 
 help:  ## Show what there is to make
@@ -46,7 +46,7 @@ types: setup  ## Check types
 goldens: setup  ## Write the frozen bundle of the tests again (review the difference)
 	$(BIN)/python tests/golden/make_bundle.py
 
-peers: $(PEERS)/recbole/ready $(PEERS)/rectools/ready  ## Install RecBole and RecTools, for tools/bench_training.py
+peers: $(PEERS)/recbole/ready $(PEERS)/rectools/ready $(PEERS)/replay/ready  ## Install the libraries that benchmarks compare with
 
 $(PEERS)/%/ready: tools/peers/%.txt
 	@$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11)' 2>/dev/null || { \
@@ -60,6 +60,9 @@ bench-quality: setup  ## Train three seeds on DATA (default ml-100k); PRESET=pap
 
 bench-training: setup peers  ## Time training on DATA side by side with RecBole and RecTools
 	$(BIN)/python tools/bench_training.py --data $(or $(DATA),ml-100k)
+
+bench-peers: setup $(PEERS)/replay/ready  ## Time recommending side by side with RePlay and naive conversions
+	$(BIN)/python tools/bench_peers.py
 
 bench-memory: setup  ## Train on 20 million interactions of 1 million items and print the memory it took
 	$(BIN)/python tools/bench_memory.py

@@ -36,7 +36,7 @@ def recommend_graph(blocks: Blocks, table: Table, shape: Shape, *, top_k: int) -
     k = tape.constant("k", np.array([top_k])) if shape.fixed else _input("k", ir.DataType.INT64, [1])
 
     user, nodes = user_vector(tape, blocks, table, history, shape)
-    _, excluded = valid_ids(tape, exclude, blocks.config)  # what is no item excludes padding, which is excluded anyway
+    excluded = valid_ids(tape, exclude, blocks.config)  # what is no item excludes padding, which is excluded anyway
     scores, factor = table.score(tape, user)
     scores = top_k_module.exclude(tape, scores, history, excluded, stages)
     values, rows = top_k_module.top_k(tape, scores, k, stages, shape)
@@ -63,7 +63,8 @@ def score_graph(blocks: Blocks, table: Table, shape: Shape) -> ir.Model:
     candidates = _input("candidates", ir.DataType.INT32, [shape.batch or "batch", shape.candidates or "candidates_len"])
 
     user, nodes = user_vector(tape, blocks, table, history, shape)
-    is_item, ids = valid_ids(tape, candidates, blocks.config)
+    ids = valid_ids(tape, candidates, blocks.config)
+    is_item = tape.op("Cast", [ids], to=ir.DataType.BOOL)
     last_axis = tape.constant("last_axis", np.array([-1]))
     column = tape.op("Unsqueeze", [user, last_axis])  # (B, D, 1)
     products = tape.op("Squeeze", [tape.op("MatMul", [table.lookup(tape, ids), column]), last_axis])

@@ -53,7 +53,7 @@ def user_vector(
         bounds = (np.array([-c.max_len]), np.array([INT64_MAX]), np.array([1]))
         names = ("history_start", "history_end", "history_axis")
         history = tape.op("Slice", [history, *(tape.constant(n, b) for n, b in zip(names, bounds, strict=True))])
-    is_item, ids = valid_ids(tape, history, c)
+    ids = valid_ids(tape, history, c)
     x = table.lookup(tape, ids)
     scale = np.float32(math.sqrt(c.hidden_dim)) if c.scale_embeddings else np.float32(1)
     if c.scale_embeddings or table.stretch is not None:
@@ -61,7 +61,7 @@ def user_vector(
             "Mul", [x, tape.constant("embedding_scale", scale if table.stretch is None else scale / table.stretch)]
         )
     x = tape.op("Add", [x, _positions(tape, blocks, history, shape)])
-    key_bias = _key_bias(tape, blocks, is_item)
+    key_bias = _key_bias(tape, blocks, ids)
     inputs = {"x": x, "key_bias": key_bias}
     if c.num_blocks > 1:
         inputs["bias"] = _bias(tape, blocks, key_bias, history, shape)
@@ -79,13 +79,11 @@ def user_vector(
     return user, nodes
 
 
-def valid_ids(tape: GraphTape, ids: ir.Value, config: ModelConfig) -> tuple[ir.Value, ir.Value]:
-    """Return which ids are items, and the ids with everything else as PAD_ID."""
-    pad = tape.constant("pad_id", np.int32(PAD_ID))
-    above = tape.op("Greater", [ids, pad])
-    within = tape.op("LessOrEqual", [ids, tape.constant("n_items", np.int32(config.n_items))])
-    is_item = tape.op("And", [above, within])
-    return is_item, tape.op("Where", [is_item, ids, pad])
+def valid_ids(tape: GraphTape, ids: ir.Value, config: ModelConfig) -> ir.Value:
+    """Return the ids with everything that is no item as PAD_ID."""
+    above = config.n_items + 1
+    clipped = tape.op("Clip", [ids, tape.constant("pad_id", np.int32(PAD_ID)), tape.constant("above", np.int32(above))])
+    return tape.op("Mod", [clipped, tape.constant("above", np.int32(above))])  # what was above becomes 0, PAD_ID
 
 
 def _length(tape: GraphTape, history: ir.Value) -> ir.Value:
@@ -102,8 +100,9 @@ def _positions(tape: GraphTape, blocks: Blocks, history: ir.Value, shape: Shape)
     return tape.op("Slice", [tape.constant("positions", blocks.positions), start, end, axis])
 
 
-def _key_bias(tape: GraphTape, blocks: Blocks, is_item: ir.Value) -> ir.Value:
+def _key_bias(tape: GraphTape, blocks: Blocks, ids: ir.Value) -> ir.Value:
     """(B, 1, T): 0 where the history holds an item, `masked` elsewhere."""
+    is_item = tape.op("Cast", [ids], to=ir.DataType.BOOL)
     zero, masked = tape.constant("zero", np.float32(0)), tape.constant("masked", np.float32(blocks.masked))
     return tape.op(
         "Unsqueeze", [tape.op("Where", [is_item, zero, masked]), tape.constant("history_axis", np.array([1]))]

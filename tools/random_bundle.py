@@ -1,0 +1,93 @@
+"""Write a bundle of a network with random weights, for benchmarks: what a call costs does not depend on training."""
+
+from pathlib import Path
+
+import numpy as np
+
+from sasrec_export import calibration, goldens, variants
+from sasrec_export.recipe import Shape, plan
+from sasrec_export.trained import Trained
+from sasrec_runtime import golden as golden_module
+from sasrec_runtime import manifest as manifest_module
+from sasrec_runtime.bundle import MANIFEST_NAME, Bundle
+from sasrec_runtime.manifest import FileEntry, Manifest, ModelCard, Provenance, Variant, Vocabulary
+from sasrec_train.config import preset
+from sasrec_train.interactions import Histories
+from sasrec_train.model import SASRec
+from sasrec_train.split import HeldOut
+
+
+def network(n_items: int, seed: int = 0, **options) -> SASRec:
+    """Return the default preset's network, each weight drawn from where a trained one lies."""
+    config, _ = preset("modern", n_items=n_items, model=options)
+    model = SASRec(config)
+    model(np.zeros((1, config.max_len), np.int32))
+    rng = np.random.default_rng(seed)
+    for weight in model.weights:
+        centre = 1.0 if "gamma" in weight.path else 0.0
+        weight.assign(rng.normal(centre, 0.1, weight.shape).astype(np.float32))
+    return model
+
+
+def write(folder: Path, model: SASRec, recipes: tuple[str, ...], runtimes: tuple[str, ...], top_k: int = 10) -> Bundle:
+    """Write a bundle of `model` into `folder`, an existing empty one; no parity, no report."""
+    c = model.config
+    rng = np.random.default_rng(1)
+    histories = Histories.from_lists(rng.integers(1, c.n_items + 1, (256, c.max_len)))
+    sample = calibration.sample(histories, max_len=c.max_len, seed=0)
+    trained = Trained(model, calibration=sample, top_k=top_k)
+    written = []
+    for chosen in plan(runtimes, recipes, shape=Shape()):
+        place = folder / chosen.runtime / chosen.recipe.name
+        place.mkdir(parents=True)
+        files = variants.write(trained, chosen, place)
+        fixed = {}
+        if chosen.runtime == "tflite":
+            fixed = {"fixed_k": top_k, "fixed_history": c.max_len, "fixed_batch": 1}
+        written.append(
+            Variant(
+                name=chosen.name,
+                runtime=chosen.runtime,
+                recipe=chosen.recipe.name,
+                entries={name: path.relative_to(folder).as_posix() for name, path in files.entries.items()},
+                files=[entry(folder, path) for path in files.files],
+                min_runtime_version=chosen.engine.min_version,
+                atol=1.0,
+                **fixed,
+            )
+        )
+    items = folder / "items.txt"
+    items.write_text("".join(f"{item_id}\n" for item_id in range(1, c.n_items + 1)), encoding="utf-8")
+    manifest = Manifest(
+        format_version=manifest_module.FORMAT_VERSION,
+        model=ModelCard(
+            n_items=c.n_items,
+            max_len=c.max_len,
+            hidden_dim=c.hidden_dim,
+            num_blocks=c.num_blocks,
+            num_heads=c.num_heads,
+        ),
+        signature={},
+        variants=written,
+        vocabulary=Vocabulary(items=entry(folder, items)),
+        fallback_items=[1],
+        golden=FileEntry(path="golden.json", bytes=0, sha256="0" * 64),
+        documents=[],
+        provenance=Provenance(data="random weights", data_sha256="0" * 64, seed=0),
+    )
+    held_out = HeldOut(users=np.arange(20), histories=histories.take(np.arange(20)), targets=np.ones(20, np.int32))
+    golden = goldens.record(Bundle(folder, manifest), held_out)
+    (folder / "golden.json").write_bytes(golden_module.encode(golden))
+    manifest = manifest_module.decode(
+        manifest_module.encode(manifest).replace(b'"bytes": 0', b'"bytes": %d' % size(folder))
+    )
+    (folder / MANIFEST_NAME).write_bytes(manifest_module.encode(manifest))
+    return Bundle.open(folder)
+
+
+def size(folder: Path) -> int:
+    return (folder / "golden.json").stat().st_size
+
+
+def entry(folder: Path, path: Path) -> FileEntry:
+    return FileEntry(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256="0" * 64)
