@@ -7,6 +7,7 @@ __all__ = [
     "HistoryError",
     "ManifestError",
     "MissingRuntimeError",
+    "ProviderError",
     "RequestError",
     "SasrecError",
     "SignatureError",
@@ -41,6 +42,10 @@ class VariantError(SasrecError, ValueError):
 
 class MissingRuntimeError(SasrecError, ImportError):
     """The library that runs a variant is not installed, or is older than the variant needs."""
+
+
+class ProviderError(MissingRuntimeError):
+    """The library that runs a variant lacks the execution provider that was asked for."""
 
 
 class SignatureError(SasrecError, ValueError):

@@ -3,7 +3,7 @@
 import importlib
 import re
 from types import ModuleType
-from typing import Final, Protocol
+from typing import Final, Protocol, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.errors import MissingRuntimeError, RequestError, SignatureError
 from sasrec_runtime.manifest import Variant
+from sasrec_runtime.session_options import OptionNames, SessionOptions
 from sasrec_runtime.signature import RECOMMEND, RECOMMEND_BATCH, SCORE
 
 __all__ = [
@@ -34,7 +35,7 @@ INPUTS: Final = {
     RECOMMEND_BATCH: _RECOMMEND_INPUTS,
     SCORE: {"history": ("int32", 2), "candidates": ("int32", 2)},
 }
-"""Entry → input name → dtype and rank. A model of fixed k has no `k`."""
+"""Entry → input name → dtype and rank. A file of a variant with fixed_k has no `k`."""
 
 OUTPUTS: Final = {
     RECOMMEND: _RECOMMEND_OUTPUTS,
@@ -75,29 +76,30 @@ class Session(Protocol):
         ...
 
 
-def open_session(bundle: Bundle, variant: Variant, *, threads: int = 1) -> Session:
+def open_session(bundle: Bundle, variant: Variant, **options: Unpack[OptionNames]) -> Session:
     """Return a session of that variant, its recommend model loaded.
 
     Args:
         bundle: The bundle that holds the variant.
         variant: One of `bundle.manifest.variants`.
-        threads: Threads one call computes on.
+        options: The fields of `SessionOptions`.
 
     Raises:
         MissingRuntimeError: The runtime is not installed or too old.
+        ProviderError: It has no such execution provider.
         SignatureError: A model file has other inputs or outputs than the contract.
     """
-    if threads < 1:
-        raise RequestError(f"threads is {threads}, expected at least 1.")
-    from sasrec_runtime import shapes  # noqa: PLC0415 - it imports this module
+    from sasrec_runtime.shapes import FittedSession, has_fixed_shapes  # noqa: PLC0415 - it builds on this file
 
+    chosen, n_items = SessionOptions(**options), bundle.manifest.model.n_items
     if variant.runtime == "tflite":
         from sasrec_runtime.tflite_session import TfliteSession  # noqa: PLC0415 - loads LiteRT
 
-        return shapes.fit_session(TfliteSession(bundle, variant, threads=threads), variant)
+        return FittedSession(TfliteSession(bundle, variant, chosen), variant, n_items, rounded=True)
     from sasrec_runtime.onnx_session import OnnxSession  # noqa: PLC0415 - loads onnxruntime
 
-    return shapes.fit_session(OnnxSession(bundle, variant, threads=threads), variant)
+    session = OnnxSession(bundle, variant, chosen)
+    return FittedSession(session, variant, n_items) if has_fixed_shapes(variant) else session
 
 
 def load_runtime(variant: Variant, submodule: str = "") -> ModuleType:

@@ -1,6 +1,11 @@
-"""Requests of any size on a variant of fixed sizes: what is too small is filled up, what is too large is split."""
+"""Requests of any shape over a model of fixed shapes: padded, cut, split over calls, and put together again.
 
-from collections.abc import Iterator
+Laws, for a session `s` of the variant's exact shapes and ``f = FittedSession(s, …)``:
+
+- `s` only sees the shapes its variant fixes, whatever `f` is asked.
+- ``f.recommend`` and ``f.score`` answer each row and each candidate as if it had been asked alone.
+"""
+
 from typing import Final
 
 import numpy as np
@@ -13,28 +18,28 @@ from sasrec_runtime.manifest import Variant
 from sasrec_runtime.session import Session
 from sasrec_runtime.signature import PAD_ID
 
-__all__ = ["FittedSession", "fit_session", "is_fixed"]
+__all__ = ["FittedSession", "has_fixed_shapes", "pad_right", "round_up"]
 
-ANY: Final = 0
-"""What the manifest's `fixed_…` fields say where a size is open."""
-
-
-def is_fixed(variant: Variant) -> bool:
-    """Return whether a call of the variant's graph must have sizes of its own."""
-    return any((variant.fixed_history, variant.fixed_batch, variant.fixed_exclude, variant.fixed_candidates))
-
-
-def fit_session(session: Session, variant: Variant) -> Session:
-    """Return a session that takes requests of any size, on one that takes the variant's sizes only."""
-    return FittedSession(session, variant) if is_fixed(variant) else session
+MIN_COLUMNS: Final = 16
+"""Columns of `exclude` and `candidates` at least, where they are rounded up."""
 
 
 class FittedSession:
-    """Cuts requests to a variant's fixed sizes. Safe to call from several threads where the inner session is."""
+    """A session that takes any request the contract allows, around one that takes its variant's shapes only.
 
-    def __init__(self, session: Session, variant: Variant) -> None:
+    Args:
+        session: Runs one call; its `recommend` returns fixed_k items where the variant fixes k, whatever k it is given.
+        variant: Says which shapes are fixed.
+        n_items: Items of the catalogue.
+        rounded: Columns that are not fixed are rounded up to powers of two: for a runtime that plans its memory anew at
+            every new shape. `exclude` and `candidates` then always have a column.
+    """
+
+    def __init__(self, session: Session, variant: Variant, n_items: int, *, rounded: bool = False) -> None:
         self._session = session
         self._variant = variant
+        self._n_items = n_items
+        self._rounded = rounded
 
     def recommend(
         self, history: NDArray[np.int32], exclude: NDArray[np.int32], k: int
@@ -42,19 +47,19 @@ class FittedSession:
         """Return items (B, k) and scores (B, k); see `Session`.
 
         Raises:
-            RequestError: More ids are excluded than the variant has room for.
+            RequestError: A row excludes more distinct items than the variant has places for.
         """
+        session_module.check_k(k, self._variant, self._n_items)
         session_module.check_ids("history", history)
         session_module.check_ids("exclude", exclude, len(history))
-        history = self._history(history)
-        exclude = self._exclude(exclude)
-        answers = [
-            self._session.recommend(_filled(history[rows], size), _filled(exclude[rows], size), k)
-            for rows, size in self._batches(len(history))
-        ]
-        if not answers:
-            return np.empty((0, k), np.int32), np.empty((0, k), np.float32)
-        items, scores = (np.concatenate(parts)[: len(history)] for parts in zip(*answers, strict=True))
+        history, exclude = self._history(history), self._exclude(exclude)
+        items = np.empty((len(history), k), np.int32)
+        scores = np.empty((len(history), k), np.float32)
+        run_k = self._variant.fixed_k or k
+        for rows in self._row_groups(len(history)):
+            found, found_scores = self._session.recommend(self._rows(history[rows]), self._rows(exclude[rows]), run_k)
+            taken = rows.stop - rows.start
+            items[rows], scores[rows] = found[:taken, :k], found_scores[:taken, :k]
         return items, scores
 
     def score(self, history: NDArray[np.int32], candidates: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -62,54 +67,78 @@ class FittedSession:
         session_module.check_ids("history", history)
         session_module.check_ids("candidates", candidates, len(history))
         history = self._history(history)
-        wanted = candidates.shape[1]
-        width = self._variant.fixed_candidates or max(wanted, 1)
-        columns = [_widened(candidates[:, start : start + width], width) for start in range(0, max(wanted, 1), width)]
-        scores = np.empty((len(history), len(columns) * width), np.float32)
-        for place, part in enumerate(columns):
-            for rows, size in self._batches(len(history)):
-                answer = self._session.score(_filled(history[rows], size), _filled(part[rows], size))
-                scores[rows, place * width : (place + 1) * width] = answer[: len(history[rows])]
-        return scores[:, :wanted]
+        scores = np.empty(candidates.shape, np.float32)
+        width = self._variant.fixed_candidates or self._columns(candidates.shape[1])
+        for rows in self._row_groups(len(history)):
+            fitted = self._rows(history[rows])
+            for start in range(0, candidates.shape[1], width or 1):
+                part = pad_right(candidates[rows, start : start + width], width)
+                found = self._session.score(fitted, self._rows(part))
+                scores[rows, start : start + width] = found[
+                    : rows.stop - rows.start, : min(width, candidates.shape[1] - start)
+                ]
+        return scores
 
     def _history(self, history: NDArray[np.int32]) -> NDArray[np.int32]:
-        fixed = self._variant.fixed_history
-        return history_module.fit(history, fixed) if fixed else history
+        columns = self._variant.fixed_history or max(history.shape[1], 1)
+        return history_module.fit(history, columns) if columns != history.shape[1] else history
 
     def _exclude(self, exclude: NDArray[np.int32]) -> NDArray[np.int32]:
-        width = self._variant.fixed_exclude
-        if width == ANY:
-            return exclude
-        if exclude.shape[1] > width:
-            exclude = _without_repeats(exclude)
-        if exclude.shape[1] > width:
-            raise RequestError(
-                f"exclude holds {exclude.shape[1]} different items, variant {self._variant.name} has room for {width}. "
-                "Exclude fewer, recommend with exclude_seen=False, or take a variant of open shapes."
-            )
-        return _widened(exclude, width)
+        fixed = self._variant.fixed_exclude
+        if fixed and exclude.shape[1] > fixed:
+            return self._compact(exclude, fixed)
+        return pad_right(exclude, fixed or self._columns(exclude.shape[1]))
 
-    def _batches(self, rows: int) -> Iterator[tuple[slice, int]]:
-        """Yield the rows of each call and how many it must have."""
-        size = self._variant.fixed_batch or max(rows, 1)
-        return ((slice(start, start + size), size) for start in range(0, rows, size))
+    def _compact(self, exclude: NDArray[np.int32], columns: int) -> NDArray[np.int32]:
+        """Return the distinct items of each row in `columns` places; padding and repetitions need none."""
+        compact = np.full((len(exclude), columns), PAD_ID, np.int32)
+        for row, item_ids in enumerate(exclude):
+            distinct = np.unique(item_ids[(item_ids > PAD_ID) & (item_ids <= self._n_items)])
+            if len(distinct) > columns:
+                raise RequestError(
+                    f"row {row} excludes {len(distinct)} items, expected at most {columns}. Variant "
+                    f"{self._variant.name} has a fixed number of places for them: exclude fewer (seen items count: "
+                    "exclude_seen=False, --keep-seen), take a variant of any shape, or export it with more."
+                )
+            compact[row, : len(distinct)] = distinct
+        return compact
+
+    def _columns(self, columns: int) -> int:
+        return round_up(columns) if self._rounded else columns
+
+    def _row_groups(self, rows: int) -> list[slice]:
+        """Return which rows run together: as many as the variant fixes, all where it fixes none."""
+        step = self._variant.fixed_batch or max(rows, 1)
+        return [slice(start, min(start + step, rows)) for start in range(0, rows, step)]
+
+    def _rows(self, array: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the array with rows of padding below, where the variant fixes their number."""
+        missing = self._variant.fixed_batch - len(array)
+        if missing <= 0:
+            return array
+        return np.concatenate([array, np.full((missing, array.shape[1]), PAD_ID, np.int32)])
 
 
-def _filled(array: NDArray[np.int32], rows: int) -> NDArray[np.int32]:
-    """Return `array` with rows of padding below."""
-    return array if len(array) == rows else np.pad(array, ((0, rows - len(array)), (0, 0)), constant_values=PAD_ID)
+def has_fixed_shapes(variant: Variant) -> bool:
+    """Say whether anything about the shapes of a variant is fixed."""
+    return bool(
+        variant.fixed_k
+        or variant.fixed_history
+        or variant.fixed_batch
+        or variant.fixed_exclude
+        or variant.fixed_candidates
+    )
 
 
-def _widened(array: NDArray[np.int32], columns: int) -> NDArray[np.int32]:
-    """Return `array` with padding on the right, which is never excluded and whose score is dropped."""
-    missing = columns - array.shape[1]
-    return np.pad(array, ((0, 0), (0, missing)), constant_values=PAD_ID) if missing else array
+def round_up(columns: int) -> int:
+    """Return the next power of two, at least MIN_COLUMNS: a handful of shapes serve every request."""
+    return max(MIN_COLUMNS, 1 << max(columns - 1, 0).bit_length())
 
 
-def _without_repeats(exclude: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return each row's different ids; as wide as the row with the most."""
-    rows = [np.unique(row[row > PAD_ID]) for row in exclude]
-    distinct = np.full((len(rows), max(map(len, rows), default=0)), PAD_ID, np.int32)
-    for row, ids in zip(distinct, rows, strict=True):
-        row[: len(ids)] = ids
-    return distinct
+def pad_right(item_ids: NDArray[np.int32], columns: int) -> NDArray[np.int32]:
+    """Return (B, columns), free places on the right; padding is never excluded, and its score is dropped."""
+    if item_ids.shape[1] == columns:
+        return item_ids
+    padded = np.full((len(item_ids), columns), PAD_ID, np.int32)
+    padded[:, : item_ids.shape[1]] = item_ids
+    return padded

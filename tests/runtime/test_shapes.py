@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sasrec_runtime.errors import RequestError
 from sasrec_runtime.manifest import Variant
-from sasrec_runtime.shapes import FittedSession, fit_session
+from sasrec_runtime.shapes import FittedSession, has_fixed_shapes
 
 VARIANT = Variant(
     name="onnx-wi8", runtime="onnx", recipe="wi8", entries={}, files=[], min_runtime_version="1", atol=0.0,
@@ -33,7 +33,7 @@ class Exact:
         return (candidates + history[:, -1:]).astype(np.float32)
 
 
-SESSION = FittedSession(Exact(), VARIANT)
+SESSION = FittedSession(Exact(), VARIANT, n_items=20)
 ids = st.integers(1, 20)
 
 
@@ -63,11 +63,11 @@ def test_repeats_and_padding_take_no_room_among_the_excluded() -> None:
 
 
 def test_more_excluded_items_than_fit_are_refused_not_dropped() -> None:
-    with pytest.raises(RequestError, match="exclude holds 7 different items, variant onnx-wi8 has room for 6"):
+    with pytest.raises(RequestError, match=r"row 0 excludes 7 items, expected at most 6\. Variant onnx-wi8"):
         SESSION.recommend(np.array([[1]], np.int32), np.arange(1, 8, dtype=np.int32)[None], 4)
 
 
-def test_a_variant_of_open_sizes_is_left_as_it_is() -> None:
-    inner = Exact()
-    sizes = ("fixed_history", "fixed_batch", "fixed_exclude", "fixed_candidates")
-    assert fit_session(inner, msgspec.structs.replace(VARIANT, **dict.fromkeys(sizes, 0))) is inner
+def test_a_variant_of_open_sizes_is_told_from_a_fixed_one() -> None:
+    sizes = ("fixed_k", "fixed_history", "fixed_batch", "fixed_exclude", "fixed_candidates")
+    assert has_fixed_shapes(VARIANT)
+    assert not has_fixed_shapes(msgspec.structs.replace(VARIANT, **dict.fromkeys(sizes, 0)))

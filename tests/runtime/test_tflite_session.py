@@ -13,7 +13,7 @@ from runtime import tiny
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.errors import BundleError, RequestError, SignatureError
 from sasrec_runtime.session import Session, open_session
-from sasrec_runtime.tflite_session import round_up
+from sasrec_runtime.shapes import round_up
 
 
 class Runner:

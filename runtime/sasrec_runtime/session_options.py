@@ -1,0 +1,68 @@
+"""How a session computes on this machine: threads, memory, and on which hardware."""
+
+from typing import Any, Final, TypedDict
+
+import msgspec
+
+from sasrec_runtime.errors import ProviderError, RequestError
+
+__all__ = ["CPU", "OptionNames", "SessionOptions", "provider_names"]
+
+CPU: Final = "CPUExecutionProvider"
+"""onnxruntime's provider that every build has, and that runs what another cannot."""
+
+SUFFIX: Final = "ExecutionProvider"
+
+
+class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of a session; the defaults are those of a device that has other work, too.
+
+    Weights beside a model file are always mapped, never copied: onnxruntime does so of itself.
+    """
+
+    threads: int = 1
+    """Threads one call computes on; at least 1."""
+    spinning: bool = False
+    """Waiting threads spin: faster by some microseconds with threads > 1, at the price of a busy core. ONNX only."""
+    arena: bool = True
+    """Keep the memory of a call for the next one. False gives it back after each call, which costs time. ONNX only."""
+    providers: tuple[str, ...] = (CPU,)
+    """onnxruntime's execution providers by name, the first that can run a node does; "cpu" is short for
+    "CPUExecutionProvider", and always comes last. ONNX only."""
+
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise RequestError(f"threads is {self.threads}, expected at least 1.")
+        given: object = self.providers
+        if isinstance(given, str):
+            raise RequestError(f"providers is the single text {self.providers!r:.80}, expected a sequence of names.")
+
+
+class OptionNames(TypedDict, total=False):
+    """The fields of `SessionOptions` as keyword arguments."""
+
+    threads: int
+    spinning: bool
+    arena: bool
+    providers: tuple[str, ...]
+
+
+def provider_names(onnxruntime: Any, providers: tuple[str, ...]) -> list[str]:
+    """Return the names onnxruntime knows the providers by, the CPU last.
+
+    Raises:
+        ProviderError: This build of onnxruntime has no such provider.
+    """
+    available: list[str] = onnxruntime.get_available_providers()
+    known = {name.lower(): name for name in available}
+    known |= {name.lower().removesuffix(SUFFIX.lower()): name for name in available}
+    names = []
+    for given in providers:
+        name = known.get(given.lower())
+        if name is None:
+            raise ProviderError(
+                f"execution provider is {given!r:.80}, expected one of {', '.join(available)}: those of onnxruntime "
+                f"{onnxruntime.__version__} as installed here. Choose one, or install a build that has it."
+            )
+        names.append(name)
+    return [*dict.fromkeys(name for name in names if name != CPU), CPU]
