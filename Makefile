@@ -26,8 +26,8 @@ demo: setup  ## Train, evaluate, export, check and run MovieLens-100K
 	$(EDGE) train --data ml-100k --out $(DEMO)/run --force
 	$(EDGE) export $(DEMO)/run --out $(DEMO)/bundle --force
 	$(EDGE) verify $(DEMO)/bundle
-	$(EDGE) report $(DEMO)/bundle --data ml-100k --out $(DEMO)/report --force
 	$(BIN)/python tools/demo_user.py $(DEMO)/run $(DEMO)/bundle
+	$(EDGE) report $(DEMO)/bundle --data ml-100k --out $(DEMO)/report --force
 
 test: setup  ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

@@ -1,4 +1,4 @@
-"""The end of `make demo`: one real user's newest films, ten recommended by the int8 ONNX model, and what came next.
+"""A part of `make demo`: one real user's newest films, ten recommended by the int8 ONNX model, and what came next.
 
 Example: python tools/demo_user.py demo/run demo/bundle
 """

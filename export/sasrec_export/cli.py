@@ -17,6 +17,7 @@ EXTRA_OF_MODULE = {
     "flatbuffers": "export",
     "jinja2": "export",
     "keras": "train",
+    "matplotlib": "export",
     "onnx": "export",
     "onnx_ir": "export",
     "platformdirs": "train",

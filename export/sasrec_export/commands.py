@@ -1,4 +1,4 @@
-"""The commands that need a trained run or its interaction log beside a bundle: export and report."""
+"""The command that needs a trained run: export. The report has a file of its own."""
 
 import json
 from pathlib import Path
@@ -6,14 +6,11 @@ from typing import Any
 
 import click
 
-from sasrec_train.data_options import LogOptions, data_options
+from sasrec_export.report.commands import keep_seen_option, report
 
 __all__ = ["COMMANDS"]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-keep_seen_option = click.option(
-    "--keep-seen", is_flag=True, help="Recommend items of the user's own history too, for logs with repeats."
-)
 
 
 @click.command()
@@ -82,10 +79,10 @@ def export(
     staging.check(out, force=force, marker="manifest.json")
     loaded = Run.load(run)
     quiet.import_tensorflow()
-    from sasrec_export.report import render
+    from sasrec_export.report import render, schema
     from sasrec_export.write_bundle import write_bundle
 
-    bundle, report = write_bundle(
+    bundle, measured = write_bundle(
         loaded,
         out,
         plans=plans,
@@ -96,50 +93,13 @@ def export(
     )
     if as_json:
         parity = {variant.name: variant.parity for variant in bundle.manifest.variants}
-        click.echo(json.dumps({"output_version": 1, "bundle": str(out), "parity": parity, "report": report}))
+        click.echo(
+            json.dumps({"output_version": 1, "bundle": str(out), "parity": parity, "report": schema.plain(measured)})
+        )
         return
     click.echo(_parity_table(bundle.manifest.variants))
     click.echo()
-    click.echo(render.table(report))
-
-
-@click.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
-@data_options
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for report.json and report.html.")
-@keep_seen_option
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Threads of one call.")
-@click.option("--force", is_flag=True, help="Replace an existing report.")
-@json_option
-def report(
-    bundle: Path,
-    source: LogOptions,
-    out: Path | None,
-    keep_seen: bool,
-    threads: int,
-    force: bool,
-    as_json: bool,
-) -> None:
-    """Measure what quantization cost a BUNDLE: ranking quality, bytes and milliseconds of every variant.
-
-    Example: sasrec-edge report bundle --data ml-100k --out report
-    """
-    from sasrec_export.report import log as log_module
-    from sasrec_export.report import measure, render, write
-    from sasrec_runtime.bundle import Bundle
-    from sasrec_train import console
-
-    if out is not None:
-        write.check(out, force=force)
-    opened = Bundle.open(bundle)
-    with console.notes():
-        log = source.load()
-    held_out = log_module.held_out_of(log, opened, split_config=source.split, say=_say)
-    data = log_module.shown_name(log)
-    measured = measure.measure(opened, held_out, data=data, keep_seen=keep_seen, threads=threads, say=_say)
-    if out is not None:
-        write.write(measured, out, force=force)
-    click.echo(json.dumps(measured) if as_json else render.table(measured))
+    click.echo(render.table(measured))
 
 
 def _say(what: str) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 from sasrec_export import calibration, card, goldens, parity, variants
 from sasrec_export.errors import ExportError, ParityError
 from sasrec_export.recipe import VariantPlan
-from sasrec_export.report import log, measure, render
+from sasrec_export.report import log, measure, page, progress, schema
+from sasrec_export.report.schema import Report
 from sasrec_export.trained import Trained
 from sasrec_runtime import golden as golden_module
 from sasrec_runtime import manifest as manifest_module
@@ -54,7 +55,7 @@ def write_bundle(
     keep_seen: bool = False,
     force: bool = False,
     say: Say = lambda _: None,
-) -> tuple[Bundle, dict[str, Any]]:
+) -> tuple[Bundle, Report]:
     """Write the bundle of a run and return it with its report.
 
     The folder appears when it is whole and verified; whatever fails before leaves `out` as it was.
@@ -90,7 +91,11 @@ def write_bundle(
         (folder / "golden.json").write_bytes(golden_module.encode(golden))
         manifest = _save(folder, _with(manifest, golden=_entry(folder, folder / "golden.json")))
         report = measure.measure(
-            Bundle.open(folder), split.test, data=log.shown_name(run.interactions), keep_seen=keep_seen, say=say
+            Bundle.open(folder),
+            log.evidence_of_run(run, split),
+            detail=False,  # what people took does not belong on devices, and layers take long
+            keep_seen=keep_seen,
+            progress=progress.by_line(say),
         )
         _save(folder, _document(folder, manifest, golden, report))
         say("verifying the bundle")
@@ -184,9 +189,10 @@ def _prove(trained: Trained, plan: VariantPlan, bundle: Bundle, split: Split, sa
     return msgspec.structs.replace(variant, parity=differences, atol=atol)
 
 
-def _document(folder: Path, manifest: Manifest, golden: Golden, report: dict[str, Any]) -> Manifest:
+def _document(folder: Path, manifest: Manifest, golden: Golden, report: Report) -> Manifest:
     """Write the documents and return the whole manifest."""
-    measured = {row["name"]: row for row in report["variants"]}
+    plain = schema.plain(report)
+    measured = {row["name"]: row for row in plain["variants"]}
     described = [
         msgspec.structs.replace(
             variant,
@@ -200,9 +206,9 @@ def _document(folder: Path, manifest: Manifest, golden: Golden, report: dict[str
     ]
     manifest = _with(manifest, variants=described)
     texts = {
-        "README.md": card.write(manifest, golden, report),
-        "report.json": msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n",
-        "report.html": render.html(report),
+        "README.md": card.write(manifest, golden, plain),
+        "report.json": schema.encode(report).decode(),
+        "report.html": page.html(report),
     }
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")

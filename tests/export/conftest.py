@@ -80,6 +80,24 @@ def exported(run: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture(scope="session")
+def reported_output(exported: Any, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What `sasrec-edge report` printed on the log of that run; see `reported` for its folder."""
+    from sasrec_export.cli import main
+
+    log = "synthetic:items=140,users=150,mean_length=18,seed=3"
+    out = tmp_path_factory.mktemp("report") / "report"
+    result = CliRunner().invoke(main, ["report", str(exported[0].path), "--data", log, "--out", str(out)])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.fixture(scope="session")
+def reported(reported_output: str) -> Path:
+    """The folder of that report."""
+    return Path(reported_output.splitlines()[-1].removeprefix("Report: ")).parent
+
+
+@pytest.fixture(scope="session")
 def bundle(exported: Any) -> Any:
     return exported[0]
 

@@ -1,19 +1,46 @@
 """The held-out items of an interaction log in the ids of a bundle."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from sasrec_export.errors import ExportError
 from sasrec_runtime.bundle import Bundle
 from sasrec_train.interactions import Histories, Interactions
 from sasrec_train.run import Run
-from sasrec_train.split import HeldOut, SplitConfig, split
+from sasrec_train.split import HeldOut, Split, SplitConfig, split
 
-__all__ = ["held_out_of", "making_of", "shown_name"]
+__all__ = ["Evidence", "evidence_of", "evidence_of_run", "making_of", "shown_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a bundle is judged by, in its own item ids."""
+
+    data: str
+    """Name of the log, without the place where it lay."""
+    split: str
+    """How the items were held back."""
+    held_out: HeldOut
+    """Users with one item each held back."""
+    train: Histories
+    """What the model may have learned from: item counts, and histories to measure ranges on."""
+    user_keys: Sequence[str]
+    """(H,). Keys of the held-out users."""
+
+    def sample(self, most: int, seed: int) -> "Evidence":
+        """Return at most that many of the users, drawn from the seed, in their order."""
+        if self.held_out.users.size <= most:
+            return self
+        numbered = replace(self.held_out, users=np.arange(self.held_out.users.size))
+        rows = numbered.sample(most, seed).users
+        held_out = HeldOut(self.held_out.users[rows], self.held_out.histories.take(rows), self.held_out.targets[rows])
+        return replace(self, held_out=held_out, user_keys=[self.user_keys[row] for row in rows])
 
 
 def shown_name(log: Interactions) -> str:
@@ -27,13 +54,20 @@ def making_of(run: Run) -> dict[str, Any]:
     return {"filters": msgspec.to_builtins(run.config.filters), "split": msgspec.to_builtins(split_config)}
 
 
-def held_out_of(
+def evidence_of_run(run: Run, parts: Split) -> Evidence:
+    """Return what a run's own bundle is judged by."""
+    log, users = run.interactions, parts.test.users
+    kind = (run.config.split or SplitConfig()).kind
+    return Evidence(shown_name(log), kind, parts.test, parts.train, [log.user_keys[user] for user in users])
+
+
+def evidence_of(
     log: Interactions,
     bundle: Bundle,
     *,
     split_config: SplitConfig | None = None,
     say: Callable[[str], None] = lambda _: None,
-) -> HeldOut:
+) -> Evidence:
     """Return the test items of `log` (leave-one-out by default), translated by item key into the bundle's ids.
 
     Items that the bundle does not know are left out of the histories; users whose held-out item it does not know
@@ -48,7 +82,8 @@ def held_out_of(
             f"the model was trained with {_options(trained)}, this report judges with {_options(asked)}: "
             "it may have learned from the test items."
         )
-    test = split(log, asked).apply(log.histories).test
+    parts = split(log, asked).apply(log.histories)
+    test = parts.test
     keys = {bundle.vocabulary.key(item_id): item_id for item_id in range(1, bundle.manifest.model.n_items + 1)}
     translation = np.array([0, *(keys.get(key, 0) for key in log.item_keys)], np.int32)
     targets = translation[test.targets]
@@ -59,17 +94,28 @@ def held_out_of(
             f"(its first key is {log.item_keys[0]!r:.40}, the bundle's is {bundle.vocabulary.key(1)!r:.40}). "
             "Give the log that the bundle was trained on, or check --item-column."
         )
-    kept = test.histories.take(rows)
-    ids = translation[kept.item_ids]
-    known = np.bincount(kept.rows()[ids > 0], minlength=len(kept))
-    histories = Histories.from_lengths(known, ids[ids > 0])
-    unknown_items = len(ids) - len(histories.item_ids)
+    histories, unknown_items = _translated(test.histories.take(rows), translation)
     if unknown_items or rows.size < len(targets):
         say(
             f"{unknown_items} history items and {len(targets) - rows.size} held-out items of {log.name} are not in the "
             "bundle's vocabulary and were left out."
         )
-    return HeldOut(users=test.users[rows], histories=histories, targets=targets[rows])
+    users = test.users[rows]
+    return Evidence(
+        data=shown_name(log),
+        split=asked.kind,
+        held_out=HeldOut(users=users, histories=histories, targets=targets[rows]),
+        train=_translated(parts.train, translation)[0],
+        user_keys=[log.user_keys[user] for user in users],
+    )
+
+
+def _translated(histories: Histories, translation: NDArray[np.int32]) -> tuple[Histories, int]:
+    """Return the histories in other ids, and how many items have none and were left out."""
+    ids = translation[histories.item_ids]
+    known = ids > 0
+    lengths = np.bincount(histories.rows()[known], minlength=len(histories))
+    return Histories.from_lengths(lengths, ids[known]), int(ids.size - known.sum())
 
 
 def _split_of(bundle: Bundle) -> SplitConfig | None:

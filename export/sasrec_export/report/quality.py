@@ -1,4 +1,4 @@
-"""Ranking quality of a variant on held-out items, by the lists that it returns."""
+"""What a variant recommends to every held-out user, and where the held-out item stands in it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sasrec_runtime.session import Session
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.split import HeldOut
 
-__all__ = ["LIST_LENGTH", "Lists", "overlap", "ranks", "recommend_all"]
+__all__ = ["LIST_LENGTH", "NOT_LISTED", "Lists", "ranks", "recommend_all", "tied"]
 
 LIST_LENGTH = 50
 """Items asked for per user: the largest k reported is 20, the rest shows ties around it."""
@@ -70,9 +70,8 @@ def ranks(lists: Lists, targets: NDArray[np.int32]) -> NDArray[np.int64]:
     return np.where(hit.any(axis=1), at_least.sum(axis=1) - 1, NOT_LISTED)
 
 
-def overlap(lists: Lists, reference: Lists, *, k: int) -> float:
-    """Return overlap@k: the mean share of the reference's top k that is in the top k of `lists` too."""
-    ours, theirs = lists.items[:, :k], reference.items[:, :k]
-    common = ((ours[:, :, None] == theirs[:, None, :]) & (theirs != PAD_ID)[:, None, :]).any(axis=1).sum(axis=1)
-    listed = np.maximum(1, (theirs != PAD_ID).sum(axis=1))
-    return float((common / listed).mean())
+def tied(lists: Lists, *, k: int) -> float:
+    """Return the share of users with two equal scores among their first k."""
+    scores, listed = lists.scores[:, :k], lists.items[:, :k] != PAD_ID
+    equal = (scores[:, 1:] == scores[:, :-1]) & listed[:, 1:]
+    return float(equal.any(axis=1).mean())

@@ -1,62 +1,71 @@
-"""A report for people: a table on the terminal, and one self-contained HTML file."""
+"""A report as text: an aligned table for the terminal, and Markdown for a pull request."""
 
-from importlib import resources
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import jinja2
+from sasrec_export.report import wording
+from sasrec_export.report.schema import Report, VariantReport
 
-__all__ = ["html", "table"]
+__all__ = ["align", "markdown", "markdown_table", "table"]
 
-COLUMNS: tuple[tuple[str, str, str], ...] = (
-    # heading, key, format
-    ("variant", "name", "{}"),
-    ("HR@10", "hr@10", "{:.4f}"),
-    ("NDCG@10", "ndcg@10", "{:.4f}"),
-    ("MRR@10", "mrr@10", "{:.4f}"),
-    ("overlap@10", "overlap@10", "{:.4f}"),
-    ("bytes", "bytes", "{:,}"),
-    ("p50 ms", "latency_p50_ms", "{:.3f}"),
-    ("p99 ms", "latency_p99_ms", "{:.3f}"),
-    ("load ms", "load_ms", "{:.1f}"),
+Column = tuple[str, Callable[[VariantReport], str]]
+
+
+def _hits(variant: VariantReport) -> str:
+    if variant.hits_appeared is None or variant.hits_vanished is None:
+        return wording.DASH
+    return f"{variant.hits_appeared} / {variant.hits_vanished}"
+
+
+COLUMNS: tuple[Column, ...] = (
+    ("variant", lambda variant: variant.name),
+    ("HR@10", lambda variant: wording.metric(variant.hr_10)),
+    ("NDCG@10", lambda variant: wording.metric(variant.ndcg_10)),
+    ("difference, 95 %", lambda variant: wording.change(variant.difference.get("ndcg@10"))),
+    ("overlap@10", lambda variant: wording.metric(variant.overlap_10)),
+    ("bytes", lambda variant: f"{variant.bytes:,}"),
+    ("p50 ms", lambda variant: f"{variant.latency_p50_ms:.3f}"),
+    ("p99 ms", lambda variant: f"{variant.latency_p99_ms:.3f}"),
+)
+MORE: tuple[Column, ...] = (
+    ("hits gained / lost", _hits),
+    ("load ms", lambda variant: wording.milliseconds(variant.load_ms)),
+    ("peak memory", lambda variant: wording.size(variant.peak_memory_bytes)),
 )
 
 
-def table(report: dict[str, Any]) -> str:
-    """Return the report as an aligned table under a line that says what was measured."""
-    rows = _cells(report)
-    widths = [max(len(row[i]) for row in rows) for i in range(len(COLUMNS))]
+def table(report: Report) -> str:
+    """Return the report as a table under what was measured, and the verdict below it."""
+    lines = [wording.caption(report), *align(_cells(report, COLUMNS))]
+    lines += [f"{other.name}  {other.reason}" for other in report.not_measured]
+    return "\n".join([*lines, "", report.verdict.sentence])
+
+
+def markdown(report: Report) -> str:
+    """Return the report as Markdown: the verdict, the table, and why the others were passed over."""
+    lines = [f"**{report.verdict.sentence}**", "", *markdown_table(_cells(report, COLUMNS + MORE)), ""]
+    lines += [f"- {line}" for line in wording.passed_over(report)]
+    return "\n".join([*lines, "", f"{wording.caption(report)}. {report.machine}."])
+
+
+def align(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines, the first column to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for name, *figures in rows:
         cells = (cell.rjust(width) for cell, width in zip(figures, widths[1:], strict=True))
-        lines.append("  ".join([name.ljust(widths[0]), *cells]))
-    return "\n".join([_caption(report), *(line.rstrip() for line in lines)])
+        lines.append("  ".join([name.ljust(widths[0]), *cells]).rstrip())
+    return lines
 
 
-def html(report: dict[str, Any]) -> str:
-    """Return report.html: no scripts, no fetched parts; it opens from disk."""
-    source = resources.files("sasrec_export").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    heading, *rows = _cells(report)
-    return environment.from_string(source).render(
-        report=report, caption=_caption(report), heading=heading, rows=rows, smallest=_smallest(report)
-    )
+def markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines of Markdown; the first row is the heading."""
+    heading, *body = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    rule = ["---", *["---:"] * (len(heading) - 1)]
+    return [f"| {' | '.join(row)} |" for row in (heading, rule, *body)]
 
 
-def _cells(report: dict[str, Any]) -> list[list[str]]:
+def _cells(report: Report, columns: tuple[Column, ...]) -> list[list[str]]:
     """Return heading and rows as text; what was not measured is a dash."""
-    rows = [[heading for heading, _, _ in COLUMNS]]
-    rows += [
-        [form.format(variant[key]) if variant.get(key) is not None else "–" for _, key, form in COLUMNS]
-        for variant in report["variants"]
+    return [[heading for heading, _ in columns]] + [
+        [cell(variant) for _, cell in columns] for variant in report.variants
     ]
-    return rows
-
-
-def _caption(report: dict[str, Any]) -> str:
-    overlap = f"overlap with {report['reference']}" if report["reference"] else "no fp32 variant to compare with"
-    threads = f"{report['threads']} thread{'s' if report['threads'] > 1 else ''}"
-    return f"{report['data']}: {report['users']:,} users, {report['protocol']}; {overlap}; {threads}"
-
-
-def _smallest(report: dict[str, Any]) -> str:
-    return str(min(report["variants"], key=lambda variant: variant["bytes"])["name"])

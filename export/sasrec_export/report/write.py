@@ -1,16 +1,15 @@
 """Writing a report folder, whole or not at all."""
 
 from pathlib import Path
-from typing import Any
 
-import msgspec
-
-from sasrec_export.report import render
+from sasrec_export.report import page, schema
+from sasrec_export.report.schema import Report
 from sasrec_train import staging
 
-__all__ = ["check", "write"]
+__all__ = ["PAGE", "check", "write"]
 
 REPORT = "report.json"
+PAGE = "report.html"
 
 
 def check(out: Path, *, force: bool) -> None:
@@ -18,8 +17,8 @@ def check(out: Path, *, force: bool) -> None:
     staging.check(out, force=force, marker=REPORT)
 
 
-def write(report: dict[str, Any], out: Path, *, force: bool = False) -> None:
+def write(report: Report, out: Path, *, force: bool = False) -> None:
     """Write report.json and report.html into the folder `out`."""
     with staging.staged(out, force=force, marker=REPORT) as folder:
-        (folder / REPORT).write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
-        (folder / "report.html").write_text(render.html(report), encoding="utf-8")
+        (folder / REPORT).write_bytes(schema.encode(report))
+        (folder / PAGE).write_text(page.html(report), encoding="utf-8")

@@ -1,0 +1,147 @@
+"""The report command: measure a bundle on a log, or compare two reports."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sasrec_train.data_options import LogOptions, data_options
+
+__all__ = ["keep_seen_option", "report"]
+
+NOTHING_FITS = 3
+"""Exit code: checked and negative."""
+
+keep_seen_option = click.option(
+    "--keep-seen", is_flag=True, help="Recommend items of the user's own history too, for logs with repeats."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+markdown_option = click.option("--markdown", is_flag=True, help="Print Markdown, for a pull request.")
+compare_help = "Compare two report.json instead of measuring."
+
+
+def _per_cent(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
+    """Return the share of one; the sign is asked for, for whether 0.5 is a half or a half per cent would be a guess."""
+    if value is None:
+        return None
+    number, sign, rest = value.strip().partition("%")
+    try:
+        share = float(number) / 100
+    except ValueError:
+        share = -1.0
+    if not sign or rest or not 0 <= share <= 1:
+        raise click.BadParameter(f"{value!r:.80} is no share, expected per cent from 0% to 100%, such as 0.5%.")
+    return share
+
+
+class _Report(click.Command):
+    """`report BUNDLE --data …` measures; `report --compare OLD NEW` reads and needs neither."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Return the context of the comparison where it was asked for."""
+        if "--compare" in args:
+            return _compare.make_context(info_name, args, parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=_Report)
+@click.argument("bundle", type=click.Path(path_type=Path))
+@data_options
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for report.json and report.html.")
+@click.option("--against", default="fp32", show_default=True, metavar="NAME", help="Recipe or variant to compare with.")
+@click.option(
+    "--max-ndcg-drop", callback=_per_cent, metavar="PERCENT", help="NDCG@10 a variant may lose.  [default: 1%]"
+)
+@click.option("--max-mb", type=click.FloatRange(min=0), metavar="MB", help="Size of its files, vocabulary apart.")
+@click.option("--max-p99-ms", type=click.FloatRange(min=0), metavar="MS", help="99th percentile of its latency here.")
+@click.option("--users", type=click.IntRange(min=1), metavar="N", help="Judge by a sample of N users.")
+@click.option("--seed", default=0, show_default=True, help="Of the sample and of the bootstrap.")
+@keep_seen_option
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Threads of one call.")
+@click.option("--force", is_flag=True, help="Replace an existing report.")
+@markdown_option
+@json_option
+@click.option("--compare", nargs=2, metavar="OLD NEW", expose_value=False, help=compare_help)
+@click.pass_context
+def report(
+    ctx: click.Context,
+    bundle: Path,
+    source: LogOptions,
+    out: Path | None,
+    against: str,
+    max_ndcg_drop: float | None,
+    max_mb: float | None,
+    max_p99_ms: float | None,
+    users: int | None,
+    seed: int,
+    keep_seen: bool,
+    threads: int,
+    force: bool,
+    markdown: bool,
+    as_json: bool,
+) -> None:
+    """Say which variant of a BUNDLE to ship: what each costs in ranking quality, bytes and milliseconds.
+
+    Ends with exit code 3 when no variant is inside the budget.
+
+    Example: sasrec-edge report bundle --data ml-100k --max-ndcg-drop 0.5% --max-mb 2 --out report
+    """
+    from sasrec_export.report import log as log_module
+    from sasrec_export.report import measure, progress, write
+    from sasrec_export.report.schema import Budget
+    from sasrec_runtime.bundle import Bundle
+    from sasrec_train import console
+
+    if out is not None:
+        write.check(out, force=force)
+    opened = Bundle.open(bundle)
+    with console.notes():
+        log = source.load()
+    evidence = log_module.evidence_of(log, opened, split_config=source.split, say=_say)
+    budget = Budget(max_ndcg_drop=max_ndcg_drop, max_mb=max_mb, max_p99_ms=max_p99_ms)
+    measured = measure.measure(
+        opened, evidence, against=against, budget=budget, users=users, seed=seed, keep_seen=keep_seen, threads=threads,
+        progress=progress.on_stderr,
+    )  # fmt: skip
+    if out is not None:
+        write.write(measured, out, force=force)
+    _print(measured, out, markdown=markdown, as_json=as_json)
+    if measured.verdict.ship is None:
+        ctx.exit(NOTHING_FITS)
+
+
+@click.command("report")
+@click.option("--compare", nargs=2, metavar="OLD NEW", type=click.Path(path_type=Path), help=compare_help)
+@markdown_option
+@json_option
+def _compare(compare: tuple[Path, Path], markdown: bool, as_json: bool) -> None:
+    """Compare two report.json: what became of each variant.
+
+    Example: sasrec-edge report --compare old/report.json new/report.json
+    """
+    from sasrec_export.report import compare as compare_module
+    from sasrec_export.report import schema
+
+    old, new = (schema.decode(path) for path in compare)
+    if as_json:
+        click.echo(json.dumps(compare_module.plain(old, new)))
+    else:
+        click.echo(compare_module.text(old, new, markdown=markdown))
+
+
+def _print(measured: Any, out: Path | None, *, markdown: bool, as_json: bool) -> None:
+    from sasrec_export.report import render, schema, write
+
+    if as_json:
+        click.echo(json.dumps(schema.plain(measured)))
+        return
+    click.echo(render.markdown(measured) if markdown else render.table(measured))
+    if out is not None and not markdown:
+        click.echo(f"Report: {out / write.PAGE}")
+
+
+def _say(what: str) -> None:
+    click.echo(what, err=True)

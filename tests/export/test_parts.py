@@ -1,0 +1,57 @@
+"""What stands in the files of a variant."""
+
+from typing import Any
+
+import numpy as np
+import onnx_ir
+import pytest
+
+from sasrec_export.report import parts
+
+pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
+
+ROWS, DIM = 139, 24  # of the run of the export tests, padding included
+
+
+@pytest.mark.parametrize("name", ["onnx-fp32", "tflite-fp32"])
+def test_a_float_table_has_four_bytes_a_number_and_no_scales(bundle: Any, name: str) -> None:
+    found = parts.read(bundle, bundle.variant(name))
+    assert found is not None
+    assert 4 * ROWS * DIM <= found.table_bytes < 5 * ROWS * DIM
+    assert found.row_scales is None
+
+
+@pytest.mark.parametrize("name", ["onnx-wi8", "tflite-wi8"])
+def test_an_int8_table_is_found_with_the_scale_of_every_item(bundle: Any, name: str) -> None:
+    found = parts.read(bundle, bundle.variant(name))
+    assert found is not None
+    exact = onnx_ir.load(bundle.file(bundle.variant("onnx-fp32").entries["recommend"]))
+    table = exact.graph.initializers["item_table"].const_value.numpy()[:ROWS]
+    assert found.row_scales is not None
+    np.testing.assert_allclose(found.row_scales, np.abs(table[1:]).max(axis=1) / 127, rtol=1e-5)
+    assert found.table_bytes < 4 * ROWS * DIM
+
+
+@pytest.mark.parametrize(
+    ("name", "operator"),
+    [("onnx-fp32", "Gemm"), ("onnx-wi8", "MatMulNBits"), ("tflite-wi8", "EMBEDDING_LOOKUP"), ("tflite-fp32", "GATHER")],
+)
+def test_the_operators_are_those_of_recommend(bundle: Any, name: str, operator: str) -> None:
+    found = parts.read(bundle, bundle.variant(name))
+    assert found is not None
+    assert operator in found.operators
+
+
+@pytest.mark.parametrize("name", ["onnx-wi8", "tflite-wi8"])
+def test_files_that_cannot_be_read_here_have_no_parts(bundle: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts.importlib.util, "find_spec", lambda _: None)
+    assert parts.read(bundle, bundle.variant(name)) is None
+
+
+@pytest.mark.parametrize(
+    ("shape", "is_table"),
+    [((139, 24), True), ((256, 24), True), ((256, 1, 16), True), ((139,), True), ((278,), True), ((24, 48), False),
+     ((24,), False)],
+)  # fmt: skip
+def test_a_table_is_told_by_its_rows(shape: tuple[int, ...], is_table: bool) -> None:
+    assert parts._is_table(shape, ROWS) is is_table
