@@ -9,6 +9,7 @@ Laws, for any history `h`, older items `o` and lengths `m`, `n`:
 """
 
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,10 +48,14 @@ def encode_batch(histories: Sequence[Sequence[int]], *, max_len: int) -> NDArray
     Returns:
         (B, T), T the longest history, but at least 1 and at most max_len.
     """
-    columns = min(max_len, max((len(history) for history in histories), default=0)) or 1
-    if not histories:
-        return np.empty((0, columns), np.int32)
-    return np.concatenate([encode(history, max_len=columns) for history in histories])
+    newest = [history[-max_len:] for history in histories]
+    lengths = np.fromiter(map(len, newest), np.intp, len(newest))
+    columns = int(lengths.max(initial=1))
+    encoded = np.full((len(newest), columns), PAD_ID, np.int32)
+    encoded[np.arange(columns) >= columns - lengths[:, np.newaxis]] = np.fromiter(
+        chain.from_iterable(newest), np.int32, int(lengths.sum())
+    )
+    return encoded
 
 
 def fit(history: NDArray[np.int32], columns: int) -> NDArray[np.int32]:

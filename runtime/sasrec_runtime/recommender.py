@@ -3,7 +3,7 @@
 import operator
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, get_args, overload
+from typing import Any, Final, Literal, Unpack, get_args, overload
 
 import msgspec
 import numpy as np
@@ -15,16 +15,23 @@ from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.errors import HistoryError, MissingRuntimeError, RequestError
 from sasrec_runtime.manifest import Variant
 from sasrec_runtime.session import Session
+from sasrec_runtime.session_options import OptionNames
 from sasrec_runtime.signature import PAD_ID
 from sasrec_runtime.vocab import Unknown
 
-__all__ = ["Item", "Recommendations", "Recommender"]
+__all__ = ["BATCH_BYTES", "Item", "Recommendations", "Recommender"]
 
-MAX_ROWS: Final = 64
-"""Histories in one call of a session at most."""
+BATCH_BYTES: Final = 64 << 20
+"""Memory for one call of a session with several histories, where the caller says nothing else."""
 
-MAX_SCORES: Final = 1 << 24
-"""Scores in one call at most, for a graph holds one float per history and item: 64 MiB."""
+MAX_ROWS: Final = 256
+"""Histories in one call at most: more are no faster, and a small catalogue's budget would allow thousands."""
+
+SCORE_BYTES: Final = 12
+"""Of a history for each item of the catalogue: a graph holds its scores as integers, as floats and masked."""
+
+POSITION_VALUES: Final = 8
+"""Vectors of a history for each of its positions that an encoder holds at once."""
 
 
 class Item(msgspec.Struct, frozen=True, gc=False):
@@ -92,7 +99,6 @@ class Recommender:
         self._unknown: Unknown = unknown
         self._max_len = bundle.manifest.model.max_len
         self._n_items = bundle.manifest.model.n_items
-        self._rows = max(1, min(MAX_ROWS, MAX_SCORES // self._n_items))
 
     @classmethod
     def load(
@@ -100,21 +106,23 @@ class Recommender:
         bundle: str | Path | Bundle,
         *,
         variant: str | None = None,
-        threads: int = 1,
         unknown: Literal["error", "drop", "map"] = "error",
+        **options: Unpack[OptionNames],
     ) -> "Recommender":
         """Return a recommender for a bundle.
 
         Args:
             bundle: The folder, or one already open.
             variant: Name of the variant; None takes the first whose runtime is installed.
-            threads: Threads one call computes on.
             unknown: For a history key outside the vocabulary: "error" raises, "drop" leaves it out, "map" keeps its
                 place as padding.
+            options: The fields of `SessionOptions`: threads=1, spinning=False, arena=True, providers=("cpu",).
 
         Raises:
             BundleError: The bundle is missing, incomplete or not valid.
             MissingRuntimeError: No runtime for it is installed, or only too old ones.
+            ProviderError: The runtime has no such execution provider.
+            RequestError: An option has a value that it cannot have.
             VariantError: It has no variant of that name.
         """
         opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
@@ -122,7 +130,7 @@ class Recommender:
         failures: list[MissingRuntimeError] = []
         for candidate in candidates:
             try:
-                session = session_module.open_session(opened, candidate, threads=threads)
+                session = session_module.open_session(opened, candidate, **options)
             except MissingRuntimeError as error:
                 failures.append(error)
             else:
@@ -149,21 +157,36 @@ class Recommender:
         """
         k = self._checked_k(k)
         ids = self.vocabulary.id_list(keys, self._unknown, place="history")
-        excluded = self.vocabulary.id_list(exclude, "drop", place="exclude")
+        nothing = isinstance(exclude, tuple) and not exclude  # as most callers leave it
+        excluded = [] if nothing else self.vocabulary.id_list(exclude, "drop", place="exclude")
         if exclude_seen:
-            excluded = excluded + ids
+            excluded = excluded + ids if excluded else ids
         newest = ids[-self._max_len :]
         if not any(newest):
             return self._fallback(k, excluded)
-        items, scores = self.session.recommend(np.array([newest], np.int32), np.array([excluded], np.int32), k)
+        history = np.array([newest], np.int32)
+        same = excluded is ids and len(newest) == len(ids)
+        items, scores = self.session.recommend(history, history if same else np.array([excluded], np.int32), k)
         return self._answer(items[0].tolist(), scores[0].tolist())
 
     def recommend_batch(
-        self, histories: Sequence[Sequence[str]], k: int = 10, *, exclude_seen: bool = True
+        self,
+        histories: Sequence[Sequence[str]],
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        batch_bytes: int = BATCH_BYTES,
     ) -> list[Recommendations]:
         """Return what `recommend` returns, for each of several histories.
 
-        Histories run in groups of similar length, each small enough for a device's memory.
+        Histories run in groups of similar length, so that short ones are not padded to the longest.
+
+        Args:
+            histories: Item keys of each user, oldest first.
+            k: Number of items for each.
+            exclude_seen: As for `recommend`.
+            batch_bytes: Memory that the session's own arrays may take in one call; a group has as many histories as
+                fit, and at least one.
 
         Raises:
             As `recommend`; messages name the history, as in `histories[3][0]`.
@@ -183,8 +206,7 @@ class Recommender:
             else:
                 answers[row] = self._fallback(k, ids if exclude_seen else [])
         rows.sort(key=lambda row: len(id_lists[row]))
-        for start in range(0, len(rows), self._rows):
-            group = rows[start : start + self._rows]
+        for group in self._groups(rows, [len(ids) for ids in id_lists], batch_bytes):
             answers.update(zip(group, self._run([id_lists[row] for row in group], k, exclude_seen), strict=True))
         return [answers[row] for row in range(len(id_lists))]
 
@@ -225,6 +247,20 @@ class Recommender:
             raise RequestError(f"k is {k!r:.80}, expected a whole number in 1…{self._n_items}.") from error
         session_module.check_k(k, self.variant, self._n_items)
         return k
+
+    def _groups(self, rows: list[int], lengths: list[int], batch_bytes: int) -> Iterator[list[int]]:
+        """Yield rows, sorted by length, in groups that a call has memory for; the longest first, to know its width."""
+        end = len(rows)
+        while end:
+            size = max(1, min(MAX_ROWS, batch_bytes // self._row_bytes(min(lengths[rows[end - 1]], self._max_len))))
+            yield rows[max(end - size, 0) : end]
+            end = max(end - size, 0)
+
+    def _row_bytes(self, columns: int) -> int:
+        """Return about how much a session's arrays hold for one history of so many columns."""
+        model = self.bundle.manifest.model
+        encoder = 4 * columns * (POSITION_VALUES * model.hidden_dim + model.num_heads * columns)
+        return SCORE_BYTES * self._n_items + encoder
 
     def _run(self, id_lists: list[list[int]], k: int, exclude_seen: bool) -> Iterator[Recommendations]:
         history = history_module.encode_batch(id_lists, max_len=self._max_len)

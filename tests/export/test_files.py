@@ -88,11 +88,11 @@ def test_layer_norms_fuse_in_onnxruntime(bundle, variant, tmp_path) -> None:
 @pytest.mark.parametrize(("small", "large"), [("onnx-wi8", "onnx-fp32"), ("tflite-wi8", "tflite-fp32")])
 def test_int8_takes_fewer_bytes_and_keeps_the_ranking(exported, small, large) -> None:
     bundle, report = exported
-    rows = {row["name"]: row for row in report["variants"]}
+    rows = {row.name: row for row in report.variants}
     weights = {  # of so small a network the graphs are larger than the table
         name: sum(file.bytes for file in bundle.variant(name).files if not file.path.endswith(".onnx"))
         for name in (small, large)
     }
     assert weights[small] < weights[large]
-    assert rows[small]["overlap@10"] > 0.9
-    assert rows[large]["overlap@10"] == 1.0
+    assert rows[small].overlap_10 > 0.9
+    assert rows[large].overlap_10 == 1.0

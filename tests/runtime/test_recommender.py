@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 import sasrec_runtime
 from runtime import tiny
-from sasrec_runtime import recommender as recommender_module
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.errors import HistoryError, MissingRuntimeError, RequestError, UnknownItemError, VariantError
 from sasrec_runtime.recommender import Item, Recommendations, Recommender
@@ -200,16 +199,21 @@ def test_a_batch_answers_as_single_calls_do(
     assert recommender.recommend_batch(batch, k, exclude_seen=exclude_seen) == singles
 
 
-def test_a_large_batch_runs_in_bounded_groups(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recommender_module, "MAX_SCORES", 3 * tiny.N_ITEMS)
+def test_a_large_batch_runs_in_groups_that_fit_the_budget(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     recommender = Recommender.load(bundle)
-    rows: list[int] = []
+    calls: list[tuple[int, int]] = []
     run = recommender.session.recommend
-    monkeypatch.setattr(recommender.session, "recommend", lambda h, e, k: (rows.append(len(h)), run(h, e, k))[1])
+    monkeypatch.setattr(recommender.session, "recommend", lambda h, e, k: (calls.append(h.shape), run(h, e, k))[1])
     batch = [["apple"], ["bread", "figs"], [], ["figs"] * 3, ["dates"], ["eggs"] * 9, ["grapes"], ["apple"]]
-    answers = recommender.recommend_batch(batch, 2)
-    assert rows == [3, 3, 1]
+    answers = recommender.recommend_batch(batch, 2, batch_bytes=1000)  # a row of 4 takes 404, one of 2 takes 228
+    assert calls == [(2, 4), (4, 2), (1, 1)]
     assert answers == [recommender.recommend(history, 2) for history in batch]
+
+
+def test_a_budget_below_one_row_runs_row_by_row(bundle: Bundle) -> None:
+    recommender = Recommender.load(bundle)
+    batch = [["apple"], ["bread", "figs"]]
+    assert recommender.recommend_batch(batch, 2, batch_bytes=1) == recommender.recommend_batch(batch, 2)
 
 
 def test_an_empty_batch_has_no_answers(recommender: Recommender) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sasrec_runtime.errors import RequestError
 from sasrec_runtime.manifest import Variant
-from sasrec_runtime.shapes import FittedSession, has_fixed_shapes
+from sasrec_runtime.shapes import FittedSession, has_fixed_shapes, round_up
 
 VARIANT = Variant(
     name="onnx-wi8", runtime="onnx", recipe="wi8", entries={}, files=[], min_runtime_version="1", atol=0.0,
@@ -33,7 +33,7 @@ class Exact:
         return (candidates + history[:, -1:]).astype(np.float32)
 
 
-SESSION = FittedSession(Exact(), VARIANT, n_items=20)
+SESSION = FittedSession(Exact(), VARIANT, 20)
 ids = st.integers(1, 20)
 
 
@@ -63,11 +63,33 @@ def test_repeats_and_padding_take_no_room_among_the_excluded() -> None:
 
 
 def test_more_excluded_items_than_fit_are_refused_not_dropped() -> None:
-    with pytest.raises(RequestError, match=r"row 0 excludes 7 items, expected at most 6\. Variant onnx-wi8"):
+    with pytest.raises(
+        RequestError, match=r"row 0 excludes 7 items, expected at most 6\. Variant onnx-wi8 .* exclude fewer"
+    ):
         SESSION.recommend(np.array([[1]], np.int32), np.arange(1, 8, dtype=np.int32)[None], 4)
 
 
-def test_a_variant_of_open_sizes_is_told_from_a_fixed_one() -> None:
-    sizes = ("fixed_k", "fixed_history", "fixed_batch", "fixed_exclude", "fixed_candidates")
-    assert has_fixed_shapes(VARIANT)
-    assert not has_fixed_shapes(msgspec.structs.replace(VARIANT, **dict.fromkeys(sizes, 0)))
+def test_ids_that_are_no_items_take_no_room_among_the_excluded() -> None:
+    exclude = np.array([[-3, 99, 21, 20, 19, 18, 17, 16, 15]], np.int32)
+    assert SESSION.recommend(np.array([[1]], np.int32), exclude, 1)[0].tolist() == [[14]]
+
+
+@pytest.mark.parametrize(
+    ("k", "message"), [(0, "k is 0"), (5, r"k is 5, expected 1…4\. .*fixed_k = 4"), (21, "k is 21")]
+)
+def test_a_k_the_variant_cannot_answer_is_refused(k: int, message: str) -> None:
+    with pytest.raises(RequestError, match=message):
+        SESSION.recommend(np.array([[1]], np.int32), np.empty((1, 0), np.int32), k)
+
+
+@pytest.mark.parametrize("field", ["fixed_k", "fixed_history", "fixed_batch", "fixed_exclude", "fixed_candidates"])
+def test_one_fixed_size_is_enough_to_need_fitting(field: str) -> None:
+    fields = ("fixed_k", "fixed_history", "fixed_batch", "fixed_exclude", "fixed_candidates")
+    open_sizes = msgspec.structs.replace(VARIANT, **dict.fromkeys(fields, 0))
+    assert not has_fixed_shapes(open_sizes)
+    assert has_fixed_shapes(msgspec.structs.replace(open_sizes, **{field: 3}))
+
+
+@pytest.mark.parametrize(("columns", "expected"), [(0, 16), (1, 16), (16, 16), (17, 32), (32, 32), (33, 64)])
+def test_round_up_gives_the_next_power_of_two(columns: int, expected: int) -> None:
+    assert round_up(columns) == expected

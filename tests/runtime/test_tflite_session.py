@@ -13,7 +13,6 @@ from runtime import tiny
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.errors import BundleError, RequestError, SignatureError
 from sasrec_runtime.session import Session, open_session
-from sasrec_runtime.shapes import round_up
 
 
 class Runner:
@@ -77,11 +76,6 @@ def stubbed(bundle: Bundle, interpreter: Interpreter) -> Session:
 
 def ids(*rows: list[int]) -> np.ndarray:
     return np.array(rows, np.int32)
-
-
-@pytest.mark.parametrize(("columns", "expected"), [(0, 16), (1, 16), (16, 16), (17, 32), (32, 32), (33, 64)])
-def test_round_up_gives_the_next_power_of_two(columns: int, expected: int) -> None:
-    assert round_up(columns) == expected
 
 
 @pytest.mark.parametrize(
