@@ -21,7 +21,7 @@ def main(bundle: str) -> None:
     manifest = json.loads((Path(bundle) / "manifest.json").read_text())
     for runtime, (package, versions) in CANDIDATES.items():
         names = [variant["name"] for variant in manifest["variants"] if variant["runtime"] == runtime]
-        for version in versions:
+        for version in versions if names else ():
             print(f"{package} {version}: {check(bundle, names, f'{package}=={version}')}", flush=True)
 
 

@@ -67,7 +67,7 @@ RECIPES = {
         # The same table, computed with in float32: the same answer on every processor.
         Recipe("wi8_afp32", 8, 0, {"onnx": Engine("1.18.1")}),
         # The item table in 4 bits per entry.
-        Recipe("wi4", 4, 127, {"onnx": Engine("1.22.1")}),
+        Recipe("wi4", 4, 127, {"onnx": Engine("1.23.2")}),
         # Weights and activations in int8, ranges from real histories (static QDQ), for NPUs and integer-only targets.
         Recipe("wi8_ai8", 8, 127, {"onnx": Engine("1.22.1", encoder_tolerance=INT8_ENCODER_TOLERANCE)}),
         # Nothing quantized: the reference.
