@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-SIZE = "1080,1330"
+SIZE = "1080,1480"
 
 
 def main(report_folder: str, picture: str) -> None:

@@ -23,7 +23,9 @@ def test_the_example_of_training_runs(tmp_path, monkeypatch, capsys) -> None:
     assert 0 <= float(capsys.readouterr().out) <= 1
 
 
-@pytest.mark.parametrize("readme", ["README.md", "train/README.md", "export/README.md", "runtime/README.md"])
+@pytest.mark.parametrize(
+    "readme", ["README.md", "train/README.md", "export/README.md", "export/REPORT.md", "runtime/README.md"]
+)
 def test_every_command_line_names_commands_and_options_there_are(readme: str) -> None:
     text = (ROOT / readme).read_text(encoding="utf-8")
     for line in re.findall(r"^    (?:.*\| )?sasrec-edge (.*)$", text, re.MULTILINE):

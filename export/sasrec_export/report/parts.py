@@ -18,7 +18,7 @@ __all__ = ["Parts", "read"]
 FILL_ROWS = 128
 """Rows of a table are filled up to a multiple of at most this."""
 
-NEEDED = {"onnx": "onnx_ir", "tflite": "ai_edge_litert"}
+NEEDED = {"onnx": ("onnx", "onnx_ir"), "tflite": ("ai_edge_litert", "flatbuffers")}
 """Runtime → what reads its files."""
 
 
@@ -49,7 +49,7 @@ class _Piece:
 
 def read(bundle: Bundle, variant: Variant) -> Parts | None:
     """Return what the variant is made of; None where the library that reads its files is not installed."""
-    if importlib.util.find_spec(NEEDED[variant.runtime]) is None:
+    if any(importlib.util.find_spec(module) is None for module in NEEDED[variant.runtime]):
         return None
     items = bundle.manifest.model.n_items
     pieces, operators = (_onnx if variant.runtime == "onnx" else _tflite)(bundle, variant)

@@ -27,7 +27,7 @@ COLOURS = {INK: "var(--ink)", GRID: "var(--line)", FRONT: "var(--front)"} | {
     colour: f"var(--series-{number})" for number, colour in enumerate(SERIES)
 }
 MARKERS = {"onnx": "o", "tflite": "s"}
-MAX_BUCKET_VARIANTS = 6
+MAX_BUCKET_VARIANTS = 8
 STYLE: Any = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "sasrec-edge",  # equal reports give equal files

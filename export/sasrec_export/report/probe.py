@@ -28,9 +28,13 @@ def probe(bundle: Path, variant: str, *, threads: int) -> dict[str, Any]:
         ExportError: The process failed.
     """
     command = [sys.executable, "-m", "sasrec_export.report.probe", str(bundle), variant, str(threads)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)  # noqa: S603
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S)  # noqa: S603
+    except subprocess.TimeoutExpired as error:
+        raise ExportError(f"{variant}: a process of its own took longer than {TIMEOUT_S} s. Measure again.") from error
     if done.returncode:
-        raise ExportError(f"{variant}: a process of its own could not run it: {done.stderr[-300:].strip()}")
+        *_, last = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise ExportError(f"{variant}: a process of its own could not run it: {last:.300}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
