@@ -1,30 +1,33 @@
 """Commands that run, check and time a bundle."""
 
-import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from sasrec_runtime.batch.commands import score
+from sasrec_runtime.cli_options import (
+    bundle_argument,
+    json_option,
+    k_option,
+    session_options,
+    unknown_option,
+    variant_option,
+)
+from sasrec_runtime.printing import print_json, print_table, size_in_words
+
 if TYPE_CHECKING:
+    from sasrec_runtime.bench import Timing
     from sasrec_runtime.bundle import Bundle
     from sasrec_runtime.recommender import Recommendations
+    from sasrec_runtime.session_options import OptionNames
 
 __all__ = ["COMMANDS"]
 
 NEGATIVE: Final = 3
 """Exit code of a check that ran and said no."""
-
-Decorator = Callable[[Callable[..., None]], Callable[..., None]]
-
-bundle_argument: Decorator = click.argument("bundle", type=click.Path(path_type=Path))
-json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-threads_option: Decorator = click.option(
-    "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Threads one call computes on."
-)
-k_option: Decorator = click.option("-k", "k", default=10, show_default=True, help="Number of items to return.")
 
 
 @click.command()
@@ -51,9 +54,9 @@ def verify(bundle: Path, variants: tuple[str, ...], as_json: bool) -> None:
             checks = verify_bundle(opened, variants, progress=bar.update)
     failed = any(check.status == "failed" for check in checks)
     if as_json:
-        _print_json({"output_version": 1, "passed": not failed, "bytes": total_bytes, "variants": checks})
+        print_json({"output_version": 1, "passed": not failed, "bytes": total_bytes, "variants": checks})
     else:
-        _print_table([(check.variant, check.status, _verdict(check)) for check in checks])
+        print_table([(check.variant, check.status, _verdict(check)) for check in checks])
     if failed:
         click.get_current_context().exit(NEGATIVE)
 
@@ -82,7 +85,7 @@ def inspect(bundle: Path, as_json: bool) -> None:
     manifest = opened.manifest
     total_bytes = sum(entry.bytes for entry in manifest.all_files())
     if as_json:
-        _print_json({"output_version": 1, "path": str(bundle), "total_bytes": total_bytes, "manifest": manifest})
+        print_json({"output_version": 1, "path": str(bundle), "total_bytes": total_bytes, "manifest": manifest})
         return
     model = manifest.model
     facts = {f"model.{name}": getattr(model, name) for name in model.__struct_fields__ if name != "hyper_parameters"}
@@ -93,10 +96,10 @@ def inspect(bundle: Path, as_json: bool) -> None:
     facts |= {"data": manifest.provenance.data, "data_sha256": manifest.provenance.data_sha256}
     facts |= {"seed": manifest.provenance.seed}
     facts |= {f"version.{name}": version for name, version in manifest.provenance.versions.items()}
-    facts |= {"format_version": manifest.format_version, "total": _size(total_bytes)}
-    _print_table([(name, str(value)) for name, value in facts.items()])
+    facts |= {"format_version": manifest.format_version, "total": size_in_words(total_bytes)}
+    print_table([(name, str(value)) for name, value in facts.items()])
     click.echo()
-    _print_table(_variant_rows(opened))
+    print_table(_variant_rows(opened))
 
 
 def _variant_rows(bundle: "Bundle") -> list[tuple[str, ...]]:
@@ -110,7 +113,7 @@ def _variant_rows(bundle: "Bundle") -> list[tuple[str, ...]]:
     rows = [
         (
             variant.name,
-            _size(sum(file.bytes for file in variant.files)),
+            size_in_words(sum(file.bytes for file in variant.files)),
             f"{MODULES[variant.runtime]} ≥ {variant.min_runtime_version}",
             f"{variant.atol:.1g}",
             *(f"{variant.quality[name]:.4f}" if name in variant.quality else "–" for name in qualities),
@@ -125,17 +128,11 @@ def _variant_rows(bundle: "Bundle") -> list[tuple[str, ...]]:
 @bundle_argument
 @click.argument("keys", metavar="[KEY]...", nargs=-1)
 @k_option
-@click.option("--variant", metavar="NAME", help="Variant to run.  [default: the first whose runtime is installed]")
+@variant_option
 @click.option("--exclude", multiple=True, metavar="KEY", help="Item not to return; may be repeated.")
 @click.option("--keep-seen", is_flag=True, help="Return items of the history too.")
-@click.option(
-    "--unknown",
-    type=click.Choice(["error", "drop", "map"]),
-    default="error",
-    show_default=True,
-    help="For a key of the history that is no item: fail, leave it out, or keep its place empty.",
-)
-@threads_option
+@unknown_option
+@session_options
 @json_option
 def recommend(
     bundle: Path,
@@ -145,7 +142,7 @@ def recommend(
     exclude: tuple[str, ...],
     keep_seen: bool,
     unknown: Any,
-    threads: int,
+    options: "OptionNames",
     as_json: bool,
 ) -> None:
     """Print the best next items for a history of item KEYs, oldest first.
@@ -156,15 +153,15 @@ def recommend(
     """
     from sasrec_runtime.recommender import Recommender
 
-    recommender = Recommender.load(bundle, variant=variant, threads=threads, unknown=unknown)
+    recommender = Recommender.load(bundle, variant=variant, unknown=unknown, **options)
     items = recommender.recommend(_with_stdin(keys), k, exclude=exclude, exclude_seen=not keep_seen)
     if items.is_fallback:
         click.echo("The history is empty: these are the most popular items.", err=True)
     if as_json:
         result = {"output_version": 1, "variant": recommender.variant.name, "is_fallback": items.is_fallback}
-        _print_json({**result, "items": list(items)})
+        print_json({**result, "items": list(items)})
     else:
-        _print_table(_item_rows(items))
+        print_table(_item_rows(items))
 
 
 def _with_stdin(keys: Sequence[str]) -> list[str]:
@@ -185,56 +182,61 @@ def _item_rows(items: "Recommendations") -> list[tuple[str, ...]]:
 @click.command()
 @bundle_argument
 @click.option("--variant", "variants", multiple=True, metavar="NAME", help="Time only this one; may be repeated.")
-@threads_option
+@session_options
 @k_option
 @click.option("--calls", default=1000, show_default=True, help="Measured calls of each variant.")
+@click.option(
+    "--batch",
+    "batches",
+    multiple=True,
+    type=click.IntRange(min=1),
+    help="Histories in a batch; repeatable.",
+)
 @json_option
-def bench(bundle: Path, variants: tuple[str, ...], threads: int, k: int, calls: int, as_json: bool) -> None:
-    """Time BUNDLE on this machine with the histories of its golden.json.
+def bench(
+    bundle: Path,
+    variants: tuple[str, ...],
+    options: "OptionNames",
+    k: int,
+    calls: int,
+    batches: tuple[int, ...],
+    as_json: bool,
+) -> None:
+    """Time BUNDLE on this machine with the histories of its golden.json, and measure its memory.
 
-    Calls take turns over the variants. `session` is the part of p50 that the runtime itself takes.
+    Calls take turns over the variants; each is loaded in a process of its own for its memory (MiB over the imported
+    runtime, n/a where there is no /proc). `session` is the part of p50 that the runtime itself takes.
 
     Example: sasrec-edge bench bundle --variant onnx-wi8 --calls 5000
     """
+    from sasrec_runtime.bench import BATCH_SIZES
     from sasrec_runtime.bench import bench as bench_bundle
 
-    timings = bench_bundle(bundle, variants, threads=threads, k=k, calls=calls)
+    timings = bench_bundle(bundle, variants, k=k, calls=calls, batch_sizes=batches or BATCH_SIZES, **options)
     if as_json:
-        _print_json({"output_version": 1, "threads": threads, "k": k, "calls": calls, "variants": timings})
+        print_json({"output_version": 2, "options": options, "k": k, "calls": calls, "variants": timings})
         return
-    heading = ("variant", "load ms", "first call ms", "p50 µs", "p90 µs", "p99 µs", "session p50 µs")
-    names = [timing.variant for timing in timings]
-    numbers = [
-        (timing.load_ms, timing.first_call_ms, timing.p50_us, timing.p90_us, timing.p99_us, timing.session_p50_us)
-        for timing in timings
-    ]
-    _print_table([heading, *((name, *(f"{x:.1f}" for x in row)) for name, row in zip(names, numbers, strict=True))])
+    print_table(_timing_rows(timings))
 
 
-def _print_json(result: dict[str, Any]) -> None:
-    """Print one JSON object; msgspec structs become objects, a number that JSON has no word for becomes null."""
-    import msgspec
-
-    click.echo(json.dumps(msgspec.to_builtins(result), indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def _print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Print columns as wide as their longest cell; those of numbers, a heading aside, stand right."""
-    columns = list(zip(*rows, strict=True))
-    widths = [max(map(len, column)) for column in columns]
-    right = [all(_is_number(cell) for cell in column[1:]) for column in columns]
-    for row in rows:
-        cells = zip(row, widths, right, strict=True)
-        click.echo("  ".join(c.rjust(width) if to_right else c.ljust(width) for c, width, to_right in cells).rstrip())
-
-
-def _is_number(cell: str) -> bool:
-    return cell == "–" or cell.removeprefix("-").replace(".", "", 1).isdecimal()
-
-
-def _size(size_bytes: int) -> str:
-    """Return a size in words, decimal units."""
-    return f"{size_bytes / 1e6:.2f} MB" if size_bytes >= 100_000 else f"{size_bytes / 1e3:.1f} kB"
+def _timing_rows(timings: Sequence["Timing"]) -> list[tuple[str, ...]]:
+    """One row per variant under a heading."""
+    times = ("load ms", "first call ms", "p50 µs", "p90 µs", "p99 µs", "session p50 µs")
+    rates = (f"rows/s of {size}" for size in timings[0].rows_per_s)
+    heading = ("variant", *times, "resident MiB", "anonymous MiB", *rates)
+    rows = []
+    for timing in timings:
+        numbers = (timing.load_ms, timing.first_call_ms, timing.p50_us, timing.p90_us, timing.p99_us)
+        memory = (timing.resident_mib, timing.anonymous_mib)
+        rows.append(
+            (
+                timing.variant,
+                *(f"{number:.1f}" for number in (*numbers, timing.session_p50_us)),
+                *("n/a" if mebibytes is None else f"{mebibytes:.1f}" for mebibytes in memory),
+                *(f"{rate:.0f}" for rate in timing.rows_per_s.values()),
+            )
+        )
+    return [heading, *rows]
 
 
-COMMANDS: tuple[click.Command, ...] = (verify, inspect, recommend, bench)
+COMMANDS: tuple[click.Command, ...] = (verify, inspect, recommend, score, bench)

@@ -237,6 +237,10 @@ class Recommender:
         scores = self.session.score(np.array([newest], np.int32), np.array([candidate_ids], np.int32))
         return scores.reshape(-1)
 
+    def check_history(self, keys: Sequence[str]) -> None:
+        """Raise what `recommend` would raise for this history, without running the model."""
+        self.vocabulary.id_list(keys, self._unknown, place="history")
+
     def __repr__(self) -> str:
         return f"Recommender({str(self.bundle.path)!r}, variant={self.variant.name!r}, n_items={self._n_items})"
 

@@ -33,9 +33,9 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if self.threads < 1:
             raise RequestError(f"threads is {self.threads}, expected at least 1.")
-        given: object = self.providers
-        if isinstance(given, str):
-            raise RequestError(f"providers is the single text {self.providers!r:.80}, expected a sequence of names.")
+        providers: object = self.providers
+        if isinstance(providers, str):
+            raise RequestError(f"providers is the single text {providers!r:.80}, expected a sequence of names.")
 
 
 class OptionNames(TypedDict, total=False):
@@ -61,8 +61,8 @@ def provider_names(onnxruntime: Any, providers: tuple[str, ...]) -> list[str]:
         name = known.get(given.lower())
         if name is None:
             raise ProviderError(
-                f"execution provider is {given!r:.80}, expected one of {', '.join(available)}: those of onnxruntime "
-                f"{onnxruntime.__version__} as installed here. Choose one, or install a build that has it."
+                f"execution provider is {given!r:.80}, expected one of {', '.join(available)}, which onnxruntime "
+                f"{onnxruntime.__version__} has here. Choose one, or install a build of onnxruntime that has it."
             )
         names.append(name)
     return [*dict.fromkeys(name for name in names if name != CPU), CPU]

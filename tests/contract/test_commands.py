@@ -35,5 +35,5 @@ def test_every_option_has_help(name: str) -> None:
 
 def test_the_commands_are_those_of_the_design() -> None:
     assert set(main.commands) == {
-        "train", "evaluate", "export", "report", "verify", "inspect", "recommend", "bench",
+        "train", "evaluate", "export", "report", "verify", "inspect", "recommend", "score", "bench",
     }  # fmt: skip

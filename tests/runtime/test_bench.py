@@ -3,9 +3,9 @@
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 
+from sasrec_runtime import memory
 from sasrec_runtime.bench import bench
 from sasrec_runtime.errors import MissingRuntimeError, RequestError, VariantError
 
@@ -15,7 +15,24 @@ def test_every_variant_is_timed(shared_bundle: Path) -> None:
     assert [timing.variant for timing in timings] == ["onnx-fp32", "onnx-inline"]
     for timing in timings:
         assert timing.p50_us <= timing.p90_us <= timing.p99_us
-        assert all(value > 0 for value in list(msgspec.structs.asdict(timing).values())[1:])
+        assert min(timing.load_ms, timing.first_call_ms, timing.p50_us, timing.session_p50_us) > 0
+        assert set(timing.rows_per_s) == {"1", "8", "64", "256"}
+        assert min(timing.rows_per_s.values()) > 0
+
+
+@pytest.mark.skipif(not memory.ROLLUP.exists(), reason="no /proc/self/smaps_rollup")
+def test_memory_is_what_loading_added_to_a_fresh_process(shared_bundle: Path) -> None:
+    timing = bench(shared_bundle, ["onnx-fp32"], calls=1, k=3, batch_sizes=[])[0]
+    assert 0 < timing.anonymous_mib <= timing.resident_mib < 100
+
+
+def test_memory_is_unknown_where_the_system_does_not_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(memory, "ROLLUP", tmp_path / "none")
+    assert memory.mebibytes() == {"Rss": None, "Anonymous": None}
+
+
+def test_batches_have_the_sizes_asked_for(shared_bundle: Path) -> None:
+    assert list(bench(shared_bundle, ["onnx-fp32"], calls=1, k=3, batch_sizes=[5])[0].rows_per_s) == ["5"]
 
 
 def test_named_variants_are_timed_in_their_order(shared_bundle: Path) -> None:

@@ -63,9 +63,7 @@ def test_repeats_and_padding_take_no_room_among_the_excluded() -> None:
 
 
 def test_more_excluded_items_than_fit_are_refused_not_dropped() -> None:
-    with pytest.raises(
-        RequestError, match=r"row 0 excludes 7 items, expected at most 6\. Variant onnx-wi8 .* exclude fewer"
-    ):
+    with pytest.raises(RequestError, match=r"row 0 excludes 7 items, expected at most 6\. .* exclude fewer"):
         SESSION.recommend(np.array([[1]], np.int32), np.arange(1, 8, dtype=np.int32)[None], 4)
 
 

@@ -1,0 +1,1 @@
+"""Batch scoring: a file of histories in, a file of recommendations out, in bounded memory."""

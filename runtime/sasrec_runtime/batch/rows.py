@@ -1,0 +1,97 @@
+"""One line of batch scoring: what a user has seen, what is answered, and what was wrong with a line."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+__all__ = ["Answer", "BadRow", "Columns", "Row", "make_row"]
+
+
+class Columns(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a file keeps what is needed."""
+
+    user: str = "user"
+    """Column of the user's key."""
+    history: str = "history"
+    """Column of the history, oldest item first."""
+    candidates: str = "candidates"
+    """Column of the items to score, where the file has one."""
+    separator: str = " "
+    """Between the keys of one text: in CSV always, elsewhere where a column holds text and not a list."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One request."""
+
+    number: int
+    """Which row of the file it is, from 1, a heading not counted."""
+    user: str
+    """The user's key; copied to the answer."""
+    history: list[str]
+    """Item keys, oldest first; may be empty."""
+    candidates: list[str] | None
+    """Item keys to score; None: the best of the whole catalogue are asked for."""
+
+
+class BadRow(msgspec.Struct, frozen=True):
+    """A row that could not be answered."""
+
+    row: int
+    """Which row of the file it is, from 1, a heading not counted."""
+    user: str | None
+    """The user's key, where it could be read."""
+    reason: str
+    """What was wrong."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """One line of the output."""
+
+    user: str
+    """As in the request."""
+    items: list[str]
+    """Item keys, best first; for candidates, in the order of the request."""
+    scores: list[float] | None
+    """One for each item; None where popularity, not the model, chose them."""
+    is_fallback: bool
+    """The history was empty, and these are the most popular items."""
+
+
+def make_row(number: int, user: Any, history: Any, candidates: Any, separator: str) -> Row | BadRow:
+    """Return the request that these values of a file make, or say why they make none.
+
+    Args:
+        number: Which row of the file it is.
+        user: Text or a whole number.
+        history: A list of texts or whole numbers, or one text of keys with separators between.
+        candidates: As `history`; None: there are none.
+        separator: Between the keys of one text.
+    """
+    name = _key(user)
+    if not name:
+        return BadRow(number, None, f"user is {user!r:.80}, expected text or a whole number")
+    lists = []
+    for place, value in (("history", history), ("candidates", candidates)):
+        keys = _keys(value, separator)
+        if keys is None and (place == "history" or value is not None):
+            return BadRow(number, name, f"{place} is {value!r:.80}, expected a list of item keys")
+        lists.append(keys)
+    return Row(number, name, lists[0] or [], lists[1])
+
+
+def _keys(value: Any, separator: str) -> list[str] | None:
+    """Return the keys of a list or a text; None if it is neither."""
+    if isinstance(value, str):
+        return [key for key in value.split(separator) if key]
+    if not isinstance(value, Sequence) or isinstance(value, bytes):
+        return None
+    keys = [_key(item) for item in value]
+    return None if None in keys else keys  # type: ignore[return-value]  # there is no None in it
+
+
+def _key(value: Any) -> str | None:
+    """Return a key as text. Numbers stand for their digits: many logs hold keys as numbers."""
+    if isinstance(value, str):
+        return value
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None

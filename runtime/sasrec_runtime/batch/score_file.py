@@ -1,0 +1,135 @@
+"""The whole of batch scoring: read, answer, write, part by part."""
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from sasrec_runtime.batch import formats, readers
+from sasrec_runtime.batch.answering import Answering
+from sasrec_runtime.batch.job import PART_ROWS, Job, JobDescription
+from sasrec_runtime.batch.rows import BadRow, Columns, Row
+from sasrec_runtime.bundle import MANIFEST_NAME
+from sasrec_runtime.errors import RequestError
+from sasrec_runtime.recommender import BATCH_BYTES, Recommender
+
+__all__ = ["Progress", "score_file"]
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a job is."""
+
+    rows: int
+    """Rows of the input that are done."""
+    bad_rows: int
+    """How many of them had no answer."""
+    resumed_rows: int
+    """How many were done before this call."""
+
+
+def score_file(
+    recommender: Recommender,
+    histories: Path,
+    out: Path,
+    *,
+    k: int = 10,
+    exclude_seen: bool = True,
+    unknown: str = "error",
+    columns: Columns | None = None,
+    batch_bytes: int = BATCH_BYTES,
+    part_rows: int = PART_ROWS,
+    resume: bool = False,
+    force: bool = False,
+    on_part: Callable[[Progress], object] = lambda _: None,
+) -> Progress:
+    """Answer every row of a file, and return how many there were.
+
+    What is in memory is one part, whatever the file's size. A row that has no answer goes to `OUT.bad.jsonl`.
+
+    Args:
+        recommender: What answers.
+        histories: The file to read: .csv, .jsonl or .parquet.
+        out: The file to write, likewise; it appears when it is whole.
+        k: Items for each row without candidates.
+        exclude_seen: Leave out the items of the history.
+        unknown: The rule the recommender was loaded with; it is part of what a resumed job must share.
+        columns: Where the file keeps what is needed.
+        batch_bytes: Memory for one call of the session.
+        part_rows: Rows in memory at once, and what a kill costs at most.
+        resume: Go on with a job that broke off.
+        force: Replace `out`, and drop what is left of a job that broke off.
+        on_part: Told of every part that is done.
+
+    Raises:
+        MissingRuntimeError: A file is Parquet, and pyarrow is not installed.
+        RequestError: A file, an option, or what lies at `out` is not as it should be.
+    """
+    columns = columns or Columns()
+    _check_files(histories, out)
+    _check_separator(recommender, columns.separator)
+    answering = Answering(recommender, k, exclude_seen=exclude_seen, batch_bytes=batch_bytes)
+    options: dict[str, str | int | bool] = {"k": k, "exclude_seen": exclude_seen, "unknown": unknown}
+    job = Job(out, _describe(recommender, histories, options | msgspec.structs.asdict(columns), part_rows))
+    rows = iter(readers.read(histories, columns))
+    first = list(itertools.islice(rows, 1))  # a file without the columns leaves nothing behind
+    done = job.start(resume=resume, force=force)
+    return _run(job, done, itertools.chain(first, rows), answering, on_part)
+
+
+def _run(
+    job: Job, done: int, rows: Iterator[Row | BadRow], answering: Answering, on_part: Callable[[Progress], object]
+) -> Progress:
+    """Do what is left of a job of which `done` parts are done."""
+    parts, seen, bad_rows, resumed = 0, 0, 0, 0
+    progress = Progress(rows=0, bad_rows=0, resumed_rows=0)
+    while part := list(itertools.islice(rows, job.part_rows)):
+        if parts < done:
+            resumed += len(part)
+        else:
+            answers, bad = answering.answer([row for row in part if isinstance(row, Row)])
+            unread = [row for row in part if isinstance(row, BadRow)]
+            job.write_part(parts, answers, sorted([*unread, *bad], key=lambda row: row.row))
+        seen += len(part)
+        bad_rows += job.bad_count(parts)
+        parts += 1
+        progress = Progress(rows=seen, bad_rows=bad_rows, resumed_rows=resumed)
+        on_part(progress)
+    job.finish(parts)
+    return progress
+
+
+def _check_files(histories: Path, out: Path) -> None:
+    for path in (histories, out):
+        if formats.format_of(path) == "parquet":
+            formats.parquet(path)
+    if out.resolve() == histories.resolve():
+        raise RequestError(f"{out} is read and to be written, expected two files. Choose another --out.")
+
+
+def _check_separator(recommender: Recommender, separator: str) -> None:
+    """Refuse a separator that would cut an item key in two."""
+    if not separator:
+        raise RequestError("separator is empty, expected at least one character.")
+    for key in recommender.vocabulary.keys:
+        if key is not None and separator in key:
+            raise RequestError(
+                f"separator is {separator!r}, which the item key {key!r:.80} holds. Choose another with --separator."
+            )
+
+
+def _describe(
+    recommender: Recommender, histories: Path, options: dict[str, str | int | bool], part_rows: int
+) -> JobDescription:
+    status = histories.stat()
+    manifest = (recommender.bundle.path / MANIFEST_NAME).read_bytes()
+    return JobDescription(
+        histories=histories.name,
+        bytes=status.st_size,
+        modified_ns=status.st_mtime_ns,
+        bundle=hashlib.sha256(manifest).hexdigest(),
+        variant=recommender.variant.name,
+        options=options,
+        part_rows=part_rows,
+    )

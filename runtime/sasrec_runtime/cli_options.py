@@ -1,0 +1,57 @@
+"""Options that several commands share."""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = [
+    "bundle_argument",
+    "json_option",
+    "k_option",
+    "session_options",
+    "unknown_option",
+    "variant_option",
+]
+
+Command = Callable[..., None]
+Decorator = Callable[[Command], Command]
+
+bundle_argument: Decorator = click.argument("bundle", type=click.Path(path_type=Path))
+json_option: Decorator = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+k_option: Decorator = click.option("-k", "k", default=10, show_default=True, help="Number of items to return.")
+variant_option: Decorator = click.option(
+    "--variant", metavar="NAME", help="Variant to run.  [default: the first whose runtime is installed]"
+)
+unknown_option: Decorator = click.option(
+    "--unknown",
+    type=click.Choice(["error", "drop", "map"]),
+    default="error",
+    show_default=True,
+    help="For a key of the history that is no item: fail, leave it out, or keep its place empty.",
+)
+
+
+def session_options(command: Command) -> Command:
+    """Add the options of a session; the command takes them as `options`, the fields of `SessionOptions`."""
+
+    @click.option(
+        "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Threads one call computes on."
+    )
+    @click.option("--spinning", is_flag=True, help="Waiting threads spin: a little faster, a core is always busy.")
+    @click.option("--no-arena", is_flag=True, help="Give memory back after each call: slower, smaller.")
+    @click.option(
+        "--provider",
+        "providers",
+        multiple=True,
+        metavar="NAME",
+        help="onnxruntime's execution provider, such as cpu or coreml; repeatable, the first that can run a node does.",
+    )
+    @functools.wraps(command)
+    def with_options(*, threads: int, spinning: bool, no_arena: bool, providers: tuple[str, ...], **rest: Any) -> None:
+        options = {"threads": threads, "spinning": spinning, "arena": not no_arena, "providers": providers or ("cpu",)}
+        command(options=options, **rest)
+
+    return with_options
