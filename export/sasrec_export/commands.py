@@ -37,6 +37,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 @click.option(
     "--calibration", default="Percentile", show_default=True, metavar="NAME", help="wi8_ai8: MinMax or Percentile."
 )
+@click.option(
+    "--app",
+    type=click.Choice(["android", "ios", "web"]),
+    help="Write just what that app ships: one variant, items, goldens and its card.",
+)
 @keep_seen_option
 @click.option("--force", is_flag=True, help="Replace an existing bundle, once the new one is whole.")
 @json_option
@@ -52,6 +57,7 @@ def export(
     ort_format: bool,
     strict_int8: bool,
     calibration: str,
+    app: str | None,
     keep_seen: bool,
     force: bool,
     as_json: bool,
@@ -62,8 +68,11 @@ def export(
 
     Example: sasrec-edge export run --out bundle --recipe wi8
     """
+    from sasrec_export import app as app_module
     from sasrec_export import recipe as recipe_module
 
+    if app is not None:
+        runtimes, recipes = app_module.choose(app, runtimes, recipes)
     shape = recipe_module.Shape(
         single_file=single_file,
         **recipe_module.Shape.sizes(fixed_shapes),
@@ -71,6 +80,7 @@ def export(
         ort_format=ort_format,
         strict_int8=strict_int8,
         calibration=calibration,
+        batch_form=app is None,
     )
     plans = recipe_module.plan(runtimes, recipes, shape=shape)
     from sasrec_train import quiet, staging
@@ -88,18 +98,22 @@ def export(
         plans=plans,
         top_k=top_k,
         keep_seen=keep_seen,
+        app=app,
         force=force,
         say=_say,
     )
     if as_json:
         parity = {variant.name: variant.parity for variant in bundle.manifest.variants}
-        click.echo(
-            json.dumps({"output_version": 1, "bundle": str(out), "parity": parity, "report": schema.plain(measured)})
-        )
+        result = {"output_version": 1, "bundle": str(out), "parity": parity, "report": schema.plain(measured)}
+        if app is not None:
+            result["app"] = {"name": app, "files": app_module.sizes(bundle)}
+        click.echo(json.dumps(result))
         return
     click.echo(_parity_table(bundle.manifest.variants))
     click.echo()
     click.echo(render.table(measured))
+    if app is not None:
+        click.echo(f"\n{app_module.table(app, bundle)}")
 
 
 def _say(what: str) -> None:

@@ -71,7 +71,8 @@ def _tables(trained: Trained, plan: VariantPlan) -> dict[str, Table]:
         table = Int8FloatTable(quantized, rows=rows)
     else:
         table = Int8Table(quantized, rows=rows)
-        if not plan.shape.fixed and not plan.shape.single_file:  # a file of its own would hold the table twice
+        shape = plan.shape
+        if shape.batch_form and not (shape.fixed or shape.single_file):  # one file each would hold the table again
             return {RECOMMEND: table, SCORE: table, RECOMMEND_BATCH: Int8BatchTable(quantized, rows=rows)}
     return {RECOMMEND: table, SCORE: table}
 

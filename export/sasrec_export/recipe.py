@@ -93,6 +93,8 @@ class Shape:
     """wi8_ai8: quantize every operator that has an int8 form, not only those where it saves time."""
     calibration: str = "Percentile"
     """wi8_ai8 in ONNX: how a range follows from what was seen, one of CALIBRATIONS."""
+    batch_form: bool = True
+    """Write the form for many rows where a recipe has one."""
     ort_format: bool = False
     """Write .ort files beside the .onnx files."""
 

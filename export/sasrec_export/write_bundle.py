@@ -53,6 +53,7 @@ def write_bundle(
     plans: list[VariantPlan],
     top_k: int = 100,
     keep_seen: bool = False,
+    app: str | None = None,
     force: bool = False,
     say: Say = lambda _: None,
 ) -> tuple[Bundle, Report]:
@@ -66,6 +67,7 @@ def write_bundle(
         plans: The variants, the default one first.
         top_k: Items that a TFLite variant returns; at most n_items.
         keep_seen: Measure quality with items of the user's own history too.
+        app: The app whose folder this is (see `sasrec_export.app`): its card is the only document then.
         force: Replace an existing bundle.
         say: Told what is being done.
 
@@ -97,7 +99,7 @@ def write_bundle(
             keep_seen=keep_seen,
             progress=progress.by_line(say),
         )
-        _save(folder, _document(folder, manifest, golden, report))
+        _save(folder, _document(folder, manifest, golden, report, app))
         say("verifying the bundle")
         _verify(folder, golden)
     return Bundle.open(out), report
@@ -189,7 +191,7 @@ def _prove(trained: Trained, plan: VariantPlan, bundle: Bundle, split: Split, sa
     return msgspec.structs.replace(variant, parity=differences, atol=atol)
 
 
-def _document(folder: Path, manifest: Manifest, golden: Golden, report: Report) -> Manifest:
+def _document(folder: Path, manifest: Manifest, golden: Golden, report: Report, app: str | None) -> Manifest:
     """Write the documents and return the whole manifest."""
     plain = schema.plain(report)
     measured = {row["name"]: row for row in plain["variants"]}
@@ -205,11 +207,9 @@ def _document(folder: Path, manifest: Manifest, golden: Golden, report: Report) 
         for variant in manifest.variants
     ]
     manifest = _with(manifest, variants=described)
-    texts = {
-        "README.md": card.write(manifest, golden, plain),
-        "report.json": schema.encode(report).decode(),
-        "report.html": page.html(report),
-    }
+    texts = {"README.md": card.write(manifest, golden, plain, app=app)}
+    if app is None:
+        texts |= {"report.json": schema.encode(report).decode(), "report.html": page.html(report)}
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     return _with(manifest, documents=[_entry(folder, folder / name) for name in texts])

@@ -7,7 +7,7 @@ import numpy as np
 
 from sasrec_runtime import history as history_module
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.errors import BundleError, FormatVersionError, UnknownItemError
+from sasrec_runtime.errors import BundleError, FormatVersionError, HistoryError, UnknownItemError
 from sasrec_runtime.recommender import Recommender
 from sasrec_runtime.session import Session
 from sasrec_runtime.signature import PAD_ID
@@ -147,7 +147,11 @@ def check(golden: Golden, recommender: Recommender) -> list[str]:
         return [f"golden.json has no answers of variant {name}, expected at least one."]
     failures = []
     for case, expected in cases:
-        seen = answer(recommender.session, recommender.vocabulary, case)
+        try:
+            seen = answer(recommender.session, recommender.vocabulary, case)
+        except HistoryError as error:  # an answer that is no item
+            failures.append(f"{case.name}: {error}")
+            continue
         sentences = _history_failures(case, recommender.vocabulary) + _answer_failures(case, seen, expected, atol)
         failures += [f"{case.name}: {sentence}" for sentence in sentences]
     return failures

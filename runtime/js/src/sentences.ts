@@ -1,0 +1,41 @@
+/** How values stand in messages: as in the Python package, so that one sentence serves both. */
+
+const ESCAPES: Readonly<Record<string, string>> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+const LIMIT = 80;
+
+/** Return `value` as Python's repr shows it, at most 80 characters. */
+export function repr(value: unknown): string {
+  return [...whole(value)].slice(0, LIMIT).join("");
+}
+
+function whole(value: unknown): string {
+  if (typeof value === "string") {
+    const quote = value.includes("'") && !value.includes('"') ? '"' : "'";
+    const body = value.replace(/[\\\n\r\t]/g, (c) => ESCAPES[c] ?? c).replaceAll(quote, `\\${quote}`);
+    // eslint-disable-next-line no-control-regex
+    return quote + body.replace(/[\x00-\x1f\x7f]/g, (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, "0")}`) + quote;
+  }
+  if (Array.isArray(value)) return list(value);
+  if (value === null || value === undefined) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  return String(value);
+}
+
+/** Return a list as Python shows it, uncut. */
+export function list(values: readonly unknown[]): string {
+  return `[${values.map(whole).join(", ")}]`;
+}
+
+/** Return `value` with that many significant digits: Python's format `g`. */
+export function significant(value: number, digits: number): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value < 0 ? "-inf" : "inf";
+  if (value === 0) return "0";
+  const exponent = Number(value.toExponential(digits - 1).split("e")[1]);
+  if (exponent >= -4 && exponent < digits) return trim(value.toFixed(digits - 1 - exponent));
+  const [mantissa = "", power = "0"] = value.toExponential(digits - 1).split("e");
+  return `${trim(mantissa)}e${power.startsWith("-") ? "-" : "+"}${power.replace(/^[+-]/, "").padStart(2, "0")}`;
+}
+
+function trim(digits: string): string {
+  return digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits;
+}

@@ -1,0 +1,128 @@
+"""The integration card: its Python runs as it stands, the rest parses in the grammar of its language."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from js import fixed
+from sasrec_export import card
+from sasrec_runtime import golden as golden_module
+from sasrec_runtime.bundle import Bundle
+
+BUNDLE = Path(__file__).parents[1] / "golden" / "bundle_v1"
+ODD_KEYS = [
+    "plain",
+    'a "quote"',
+    "it's",
+    "$dollar ${x}",
+    "back\\slash",
+    "tab\tbell\x07 feed\x0c",
+    "\\(swift)",
+    "日本語 é",
+]
+
+
+def written(bundle: Path = BUNDLE, *, variants: str = "", app: str | None = None, keys: list[str] | None = None) -> str:
+    """Return the card of a bundle, of the variants whose name starts so, with other keys in its first case."""
+    opened = Bundle.open(bundle)
+    manifest, golden = opened.manifest, golden_module.read(opened)
+    chosen = [variant for variant in manifest.variants if variant.name.startswith(variants)]
+    report = json.loads((bundle / "report.json").read_bytes())
+    if keys is not None:
+        first = msgspec.structs.replace(golden.cases[0], history=keys)
+        golden = msgspec.structs.replace(golden, cases=[first, *golden.cases[1:]])
+    return card.write(msgspec.structs.replace(manifest, variants=chosen), golden, report, app=app)
+
+
+def code(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize("variants", ["", "onnx-fp32", "onnx", "tflite"])
+def test_the_python_of_the_card_runs(variants: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    if variants == "tflite":
+        pytest.importorskip("ai_edge_litert")
+    monkeypatch.chdir(BUNDLE)
+    snippets = code(written(variants=variants), "python")
+    assert len(snippets) == (1 if variants == "tflite" else 2)
+    for snippet in snippets:
+        exec(compile(snippet, "README.md", "exec"), {})
+    assert capsys.readouterr().out
+
+
+def test_the_python_of_a_bundle_of_fixed_shapes_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fixed.tiny_fixed(tmp_path / "bundle")
+    opened = Bundle.open(tmp_path / "bundle")
+    text = card.write(opened.manifest, golden_module.read(opened), {"variants": []})
+    monkeypatch.chdir(tmp_path / "bundle")
+    exec(compile(code(text, "python")[1], "README.md", "exec"), {})
+
+
+def test_the_python_of_the_card_finds_a_changed_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(BUNDLE)
+    snippet = code(written(), "python")[1]
+    wrong = re.sub(r"EXPECTED = \[", "EXPECTED = [9.0 + ", snippet)
+    with pytest.raises(AssertionError):
+        exec(compile(wrong, "README.md", "exec"), {})
+
+
+GRAMMARS = [("kotlin", "tree_sitter_kotlin", 2), ("swift", "tree_sitter_swift", 2), ("cpp", "tree_sitter_cpp", 1)]
+
+
+def parses(language: str, module: str, source: str) -> bool:
+    grammar = pytest.importorskip(module)
+    tree_sitter = pytest.importorskip("tree_sitter")
+    tree = tree_sitter.Parser(tree_sitter.Language(grammar.language())).parse(source.encode())
+    return not tree.root_node.has_error
+
+
+@pytest.mark.parametrize(("language", "module", "count"), GRAMMARS)
+@pytest.mark.parametrize("keys", [None, ODD_KEYS, []], ids=["its own keys", "odd keys", "no keys"])
+def test_the_other_languages_parse(language: str, module: str, count: int, keys: list[str] | None) -> None:
+    snippets = code(written(keys=keys), language)
+    assert len(snippets) == count
+    for snippet in snippets:
+        assert parses(language, module, snippet), snippet
+
+
+@pytest.mark.parametrize(("language", "module", "count"), GRAMMARS)
+def test_the_grammar_finds_a_broken_snippet(language: str, module: str, count: int) -> None:
+    for snippet in code(written(), language):
+        assert not parses(language, module, snippet.replace("(", "", 1))
+
+
+@pytest.mark.parametrize("language", ["kotlin", "swift", "cpp"])
+def test_each_snippet_holds_the_numbers_of_the_bundle(language: str) -> None:
+    opened = Bundle.open(BUNDLE)
+    case = golden_module.read(opened).cases[0]
+    for snippet in code(written(), language):
+        runtime = "tflite" if "model.tflite" in snippet else "onnx"
+        variant = next(variant for variant in opened.manifest.variants if variant.runtime == runtime)
+        assert variant.entries["recommend"] in snippet
+        assert str(case.answers[variant.name].scores[0]) in snippet
+        assert all(f'"{key}"' in snippet for key in case.history)
+
+
+@pytest.mark.parametrize(
+    ("app", "variants", "languages"),
+    [
+        ("android", "tflite-wi8", ["kotlin"]),
+        ("android", "onnx-wi8", ["kotlin"]),
+        ("ios", "tflite-wi8", ["swift"]),
+        ("ios", "onnx-wi8", ["swift"]),
+        ("web", "onnx-wi8", ["javascript"]),
+    ],
+)
+def test_the_card_of_an_app_speaks_its_language_only(app: str, variants: str, languages: list[str]) -> None:
+    text = written(variants=variants, app=app)
+    assert sorted(set(re.findall(r"^```(\w+)$", text, re.MULTILINE))) == languages
+
+
+def test_the_card_ends_with_one_line_feed_and_leaves_no_gap() -> None:
+    text = written()
+    assert "\n\n\n" not in text
+    assert re.search(r"[^\n]\n\Z", text)
