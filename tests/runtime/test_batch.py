@@ -325,14 +325,8 @@ def test_the_command_prints_json(runner: Any, shared_bundle: Path, tmp_path: Pat
 def test_the_command_ends_on_a_missing_file_without_a_traceback(
     runner: Any, shared_bundle: Path, tmp_path: Path
 ) -> None:
-    arguments = [
-        "score",
-        str(shared_bundle),
-        "--histories",
-        str(tmp_path / "none.csv"),
-        "--out",
-        str(tmp_path / "o.csv"),
-    ]
+    source, out = tmp_path / "none.csv", tmp_path / "out.csv"
+    arguments = ["score", str(shared_bundle), "--histories", str(source), "--out", str(out), "-k", "3"]
     result = runner.invoke(main, arguments)
     assert result.exit_code == 1
     assert "none.csv: No such file or directory" in result.stderr

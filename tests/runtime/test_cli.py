@@ -78,7 +78,8 @@ def test_an_expected_failure_is_one_sentence_and_exit_code_1(
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
 def test_a_missing_bundle_is_an_expected_failure(run, tmp_path: Path, command) -> None:
-    result = run(command.name, tmp_path / "nothing")
+    files = ("--histories", tmp_path / "in.csv", "--out", tmp_path / "out.csv") if command.name == "score" else ()
+    result = run(command.name, tmp_path / "nothing", *files)
     assert (result.exit_code, result.stdout) == (1, "")
     assert "does not exist, expected a bundle." in result.stderr
 
@@ -141,6 +142,7 @@ def test_bench_prints_a_table_or_one_json_object(run, shared_bundle: Path) -> No
     common = ("bench", shared_bundle, "--calls", 3, "-k", 3)
     lines = run(*common).stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["variant", "onnx-fp32", "onnx-inline"]
+    assert lines[0].endswith("rows/s of 1  rows/s of 8  rows/s of 64  rows/s of 256")
     result = json.loads(run(*common, "--json").stdout)
-    assert list(result) == ["output_version", "threads", "k", "calls", "variants"]
+    assert list(result) == ["output_version", "options", "k", "calls", "variants"]
     assert {"p50_us", "p90_us", "p99_us", "load_ms", "first_call_ms"} < set(result["variants"][0])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime import tiny
@@ -70,7 +70,7 @@ def tree(shared_bundle: Path) -> dict:
     return json.loads((shared_bundle / "manifest.json").read_bytes())
 
 
-@settings(max_examples=50)
+@settings(max_examples=50, suppress_health_check=[HealthCheck.too_slow])  # a busy machine draws slowly
 @given(manifests)
 def test_decode_undoes_encode(any_manifest: Manifest) -> None:
     assert manifest.decode(manifest.encode(any_manifest)) == any_manifest
