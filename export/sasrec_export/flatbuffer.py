@@ -9,11 +9,33 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-__all__ = ["builtin_name", "dump", "load", "operator_code", "operators", "tensor_data"]
+__all__ = [
+    "add_buffer",
+    "add_constant",
+    "add_tensor",
+    "builtin_name",
+    "constant",
+    "dump",
+    "load",
+    "operator_code",
+    "operators",
+    "per_row",
+    "quantize_inputs",
+    "tensor_data",
+]
 
 FILE_IDENTIFIER = b"TFL3"
 ALIGNMENT_BYTES = 16
 """What TFLite's kernels expect of constant data; the schema's own Pack does not align."""
+
+DTYPES: dict[int, np.dtype[Any]] = {
+    schema.TensorType.FLOAT32: np.dtype(np.float32),
+    schema.TensorType.FLOAT16: np.dtype(np.float16),
+    schema.TensorType.INT64: np.dtype(np.int64),
+    schema.TensorType.INT32: np.dtype(np.int32),
+    schema.TensorType.INT8: np.dtype(np.int8),
+    schema.TensorType.BOOL: np.dtype(np.bool_),
+}
 
 _BUILTIN_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
 
@@ -33,6 +55,8 @@ def dump(model: Any) -> bytes:
 
     Law: ``dump(load(dump(m))) == dump(m)``.
     """
+    for graph in model.subgraphs:
+        _drop_unused_tensors(model, graph)
     _merge_equal_buffers(model)
     builder = _Builder(1 << 16)
     builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
@@ -70,6 +94,57 @@ def tensor_data(model: Any, tensor: Any) -> NDArray[np.uint8] | None:
     return None if data is None or len(data) == 0 else np.asarray(data, np.uint8)
 
 
+def constant(model: Any, tensor: Any) -> NDArray[Any] | None:
+    """Return the values of a constant TensorT of whole bytes, in its shape, or None where it is computed."""
+    data = tensor_data(model, tensor)
+    return None if data is None else data.view(DTYPES[tensor.type]).reshape(tensor.shape)
+
+
+def add_buffer(model: Any, values: NDArray[Any]) -> int:
+    """Return the index of a new buffer that holds `values`; their bytes are not copied."""
+    buffer = schema.BufferT()
+    buffer.data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+    buffer.offset = buffer.size = 0
+    model.buffers.append(buffer)
+    return len(model.buffers) - 1
+
+
+def add_tensor(graph: Any, name: str, shape: Any, dtype: int, *, buffer: int = 0, quantization: Any = None) -> int:
+    """Return the index of a new tensor in `graph`; without a buffer it is computed."""
+    tensor = schema.TensorT()
+    tensor.name = name.encode()
+    tensor.shape = np.asarray(shape, np.int32)
+    tensor.type = dtype
+    tensor.buffer = buffer
+    tensor.quantization = quantization
+    tensor.hasRank = True
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
+
+
+def add_constant(model: Any, graph: Any, name: str, values: NDArray[Any], quantization: Any = None) -> int:
+    """Return the index of a new constant tensor in `graph`."""
+    (dtype,) = [key for key, value in DTYPES.items() if value == values.dtype]
+    return add_tensor(graph, name, values.shape, dtype, buffer=add_buffer(model, values), quantization=quantization)
+
+
+def per_row(scales: NDArray[np.float32], zero_points: NDArray[np.int64] | None = None) -> Any:
+    """Return the QuantizationParametersT of one scale per row, or of one for the whole tensor."""
+    parameters = schema.QuantizationParametersT()
+    parameters.scale = scales
+    # The loader wants one zero point per scale.
+    parameters.zeroPoint = np.zeros(len(scales), np.int64) if zero_points is None else zero_points
+    parameters.quantizedDimension = 0
+    parameters.detailsType = 0
+    return parameters
+
+
+def quantize_inputs(model: Any, operator: Any, version: int) -> None:
+    """Let a FULLY_CONNECTED with integer weights round its input as it runs, one scale per row."""
+    operator.builtinOptions.asymmetricQuantizeInputs = True
+    operator.opcodeIndex = operator_code(model, "FULLY_CONNECTED", version)
+
+
 class _Builder(flatbuffers.Builder):  # type: ignore[misc] # flatbuffers has no types
     """A builder that writes equal arrays once and aligns constant data."""
 
@@ -79,7 +154,7 @@ class _Builder(flatbuffers.Builder):  # type: ignore[misc] # flatbuffers has no 
 
     def CreateNumpyVector(self, x: NDArray[Any]) -> int:  # noqa: N802 - flatbuffers' name
         """Write an array, or point to an equal one: the scales of a table stand once for all signatures."""
-        key = (x.dtype.str, hashlib.sha256(x.tobytes()).digest())
+        key = (x.dtype.str, hashlib.sha256(np.ascontiguousarray(x).data).digest())
         if key not in self._written:
             self._written[key] = int(super().CreateNumpyVector(x))
         return self._written[key]
@@ -90,14 +165,43 @@ class _Builder(flatbuffers.Builder):  # type: ignore[misc] # flatbuffers has no 
         return int(super().StartVector(elemSize, numElems, aligned))
 
 
+def _drop_unused_tensors(model: Any, graph: Any) -> None:
+    """Remove the tensors that no operator names any more, with their data."""
+    definitions = [d for d in model.signatureDefs or [] if model.subgraphs[d.subgraphIndex] is graph]
+    entries = [entry for d in definitions for entry in (*d.inputs, *d.outputs)]
+    used = {index for operator in graph.operators for index in (*operator.inputs, *operator.outputs)}
+    used |= {*graph.inputs, *graph.outputs, *(entry.tensorIndex for entry in entries)}
+    used |= {tensor.quantization.details.scales for tensor in graph.tensors if _is_blockwise(tensor)}
+    place = {old: new for new, old in enumerate(sorted(used - {-1}))} | {-1: -1}
+    graph.tensors = [graph.tensors[old] for old in place if old >= 0]
+    for operator in graph.operators:
+        operator.inputs = [place[index] for index in operator.inputs]
+        operator.outputs = [place[index] for index in operator.outputs]
+    graph.inputs, graph.outputs = [place[i] for i in graph.inputs], [place[i] for i in graph.outputs]
+    for entry in entries:
+        entry.tensorIndex = place[entry.tensorIndex]
+    for tensor in graph.tensors:
+        if _is_blockwise(tensor):
+            tensor.quantization.details.scales = place[tensor.quantization.details.scales]
+
+
+def _is_blockwise(tensor: Any) -> bool:
+    """Whether the scales of a TensorT stand in another tensor."""
+    blockwise = schema.QuantizationDetails.BlockwiseQuantization
+    return tensor.quantization is not None and tensor.quantization.detailsType == blockwise
+
+
 def _merge_equal_buffers(model: Any) -> None:
     """Let tensors of equal constant data use one buffer, and drop the buffers that nobody uses."""
     first: dict[bytes, int] = {}
+    digests: dict[int, bytes] = {}
     used: dict[int, int] = {0: 0}  # old index → new index; buffer 0 is the empty one by convention
     for tensor in (tensor for graph in model.subgraphs for tensor in graph.tensors):
         data = tensor_data(model, tensor)
         if data is not None:
-            tensor.buffer = first.setdefault(data.tobytes(), tensor.buffer)
+            if tensor.buffer not in digests:
+                digests[tensor.buffer] = hashlib.sha256(np.ascontiguousarray(data).data).digest()
+            tensor.buffer = first.setdefault(digests[tensor.buffer], tensor.buffer)
         used.setdefault(tensor.buffer, len(used))
     for metadata in model.metadata or []:
         used.setdefault(metadata.buffer, len(used))

@@ -42,11 +42,15 @@ class OnnxEncoder(tf.Module):  # type: ignore[misc] # TensorFlow has no types
 
     Args:
         model: The trained model.
+        gelu: How the GELU is written; None: as onnxruntime recognises it.
     """
 
-    def __init__(self, model: SASRec):
+    def __init__(self, model: SASRec, *, gelu: Callable[[Any], Any] | None = None):
         super().__init__(name="encoder")
         self.config = model.config
+        self.activate = (
+            gelu if gelu is not None and model.config.activation == "gelu" else ACTIVATIONS[model.config.activation]
+        )
         form = _AbsorbedBlock if absorbs(model.config) else _SplitBlock
         self.blocks = [form.of(block) for block in model.blocks[:-1]]
         self.last = _AbsorbedBlock.of(model.blocks[-1])
@@ -86,7 +90,7 @@ class OnnxEncoder(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         return x + self._feed_forward(block, x)
 
     def _feed_forward(self, block: "_Block", x: Any) -> Any:
-        return _linear(ACTIVATIONS[self.config.activation](_linear(x, block.ffn_1)), block.ffn_2)
+        return _linear(self.activate(_linear(x, block.ffn_1)), block.ffn_2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,82 +1,146 @@
-"""One int8 item table in a TFLite file: the lookup reads the very tensor that the scoring multiplies with.
+"""The item table of a TFLite file: one constant for both signatures, lookup and scoring alike.
 
-The converter leaves the lookup as GATHER, which has no per-row int8 kernel. EMBEDDING_LOOKUP has one, and takes the
-weights of FULLY_CONNECTED as they are: int8, one scale per row.
+The converter leaves the lookup as GATHER, which has no per-row integer kernel. EMBEDDING_LOOKUP has one, and takes the
+weights of FULLY_CONNECTED as they are: 8 or 4 bits, one scale per row.
 """
 
 from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+from numpy.typing import NDArray
 
 from sasrec_export import flatbuffer
 from sasrec_export.errors import ConversionError
-from sasrec_export.quantize import QuantizedTable
+from sasrec_export.quantize import INT4_MAX, QuantizedTable
+from sasrec_export.to_tflite import TABLE
 
-__all__ = ["quantize_table"]
+__all__ = ["blocks_of", "held", "put_float", "put_quantized"]
 
-# Operator versions that have the per-row int8 kernels.
-EMBEDDING_LOOKUP_VERSION = 3
-FULLY_CONNECTED_VERSION = 9
+ITEM_TABLE = b"item_table"
+
+# Operator versions that have the kernels for 8 bits, 4 bits, and 4 bits with scales of half precision.
+LOOKUP_VERSIONS = {8: 3, 4: 4}
+SCORING_VERSIONS = {8: 9, 4: 12}
+BLOCKWISE_SCORING_VERSION = 13
+BLOCK_STEP = 32
+"""Widths for which LiteRT has kernels with scales in half precision are multiples of it."""
+LEAST_NORMAL = float(np.finfo(np.float16).tiny)
 
 
-def quantize_table(model: Any, table: QuantizedTable) -> None:
-    """Replace the float32 item table of a ModelT by `table`, in place, for lookup and scoring alike.
+def put_float(model: Any, table: NDArray[np.float32]) -> None:
+    """Make the float32 `table` (V, D) the constant that both signatures read, in place."""
+    for graph, tensor in _placeholders(model):
+        tensor.buffer = flatbuffer.add_buffer(model, _padded(table, tensor)) if graph is model.subgraphs[0] else 0
+    _share(model)
+
+
+def put_quantized(model: Any, table: QuantizedTable, *, bits: int) -> None:
+    """Make `table`, in `bits` bits, the constant that both signatures read, in place.
 
     Raises:
-        ConversionError: The model has no tensor of that shape, or something else reads it.
+        ConversionError: Something else than a lookup or the scoring reads the table.
     """
-    holders = [_quantize_tensor(model, graph, table) for graph in model.subgraphs]
-    if not any(holders):
-        raise ConversionError(
-            f"TFLite model: no constant has the item table's shape {table.values.shape}. "
-            "Install the versions in constraints.txt."
-        )
-    for graph, operator, name in list(flatbuffer.operators(model)):
-        if not any(graph.tensors[index].type == schema.TensorType.INT8 for index in operator.inputs if index >= 0):
+    blockwise = bits == 4 and blocks_of(table)
+    for graph, tensor in _placeholders(model):
+        if graph is model.subgraphs[0]:
+            values = _padded(table.values, tensor)
+            tensor.buffer = flatbuffer.add_buffer(model, _nibbles(values) if bits == 4 else values)
+        tensor.type = schema.TensorType.INT4 if bits == 4 else schema.TensorType.INT8
+        scales = _padded(table.scales[:, None], tensor, fill=1.0)
+        tensor.quantization = _blockwise(model, graph, scales) if blockwise else flatbuffer.per_row(scales[:, 0])
+        _read(model, graph, graph.tensors.index(tensor), bits, SCORING_VERSIONS[bits] + bool(blockwise))
+    _share(model)
+
+
+def held(table: QuantizedTable, *, bits: int) -> NDArray[np.float32]:
+    """Return the table that a file with `table` computes with, float32 (V, D)."""
+    if bits == 4 and blocks_of(table):
+        scales = table.scales.astype(np.float16).astype(np.float32)
+        return QuantizedTable(table.values, scales, table.stretch).dequantize()
+    return table.dequantize()
+
+
+def blocks_of(table: QuantizedTable) -> bool:
+    """Return whether scales are held in half precision, with a row for a block: a sixth of the bytes of the others.
+
+    They cannot be where the width has no kernel or a scale is too small.
+    """
+    return table.values.shape[1] % BLOCK_STEP == 0 and bool(table.scales.min() >= LEAST_NORMAL)
+
+
+def _placeholders(model: Any) -> list[tuple[Any, Any]]:
+    """Return (subgraph, tensor) of the table in every signature, and take it from the inputs."""
+    found = [(graph, tensor) for graph in model.subgraphs for tensor in graph.tensors if tensor.name == ITEM_TABLE]
+    if found:  # a float table is there already
+        return found
+    for definition in model.signatureDefs:
+        graph = model.subgraphs[definition.subgraphIndex]
+        (entry,) = [entry for entry in definition.inputs if entry.name.decode() == TABLE]
+        definition.inputs.remove(entry)
+        graph.inputs = [index for index in graph.inputs if index != entry.tensorIndex]
+        tensor = graph.tensors[entry.tensorIndex]
+        tensor.name = ITEM_TABLE
+        found.append((graph, tensor))
+    return sorted(found, key=lambda pair: model.subgraphs.index(pair[0]))
+
+
+def _share(model: Any) -> None:
+    """Let the tables of all subgraphs use the first one's buffer."""
+    tables = [tensor for graph in model.subgraphs for tensor in graph.tensors if tensor.name == ITEM_TABLE]
+    for tensor in tables:
+        tensor.buffer = tables[0].buffer
+
+
+def _padded(values: Any, tensor: Any, fill: float = 0.0) -> Any:
+    """`values` with as many rows as the tensor; what fills them up is never returned."""
+    missing = int(tensor.shape[0]) - len(values)
+    if not missing:
+        return values
+    return np.concatenate([values, np.full((missing, values.shape[1]), fill, values.dtype)])
+
+
+def _read(model: Any, graph: Any, table: int, bits: int, scoring_version: int) -> None:
+    """Give what reads the table the operators with integer kernels."""
+    for operator in graph.operators:
+        if table not in operator.inputs:
             continue
+        name = flatbuffer.builtin_name(model.operatorCodes[operator.opcodeIndex])
         if name == "GATHER":
-            _gather_to_embedding_lookup(model, operator)
+            _gather_to_embedding_lookup(model, operator, LOOKUP_VERSIONS[bits])
         elif name == "FULLY_CONNECTED":
-            operator.builtinOptions.asymmetricQuantizeInputs = True  # activations in int8, one scale per row
-            operator.opcodeIndex = flatbuffer.operator_code(model, name, FULLY_CONNECTED_VERSION)
+            flatbuffer.quantize_inputs(model, operator, scoring_version)
         else:
             raise ConversionError(f"TFLite model: {name} reads the item table, expected GATHER or FULLY_CONNECTED.")
 
 
-def _quantize_tensor(model: Any, graph: Any, table: QuantizedTable) -> bool:
-    """Make every float32 constant of the table's shape in `graph` the int8 table; say whether there was one."""
-    tensors = [
-        tensor
-        for tensor in graph.tensors
-        if tensor.type == schema.TensorType.FLOAT32
-        and tensor.shape is not None
-        and tuple(tensor.shape) == table.values.shape
-        and flatbuffer.tensor_data(model, tensor) is not None
-    ]
-    for tensor in tensors:
-        buffer = schema.BufferT()
-        buffer.data = table.values.reshape(-1).view(np.uint8)
-        buffer.offset = buffer.size = 0
-        model.buffers.append(buffer)
-        tensor.buffer = len(model.buffers) - 1
-        tensor.type = schema.TensorType.INT8
-        tensor.quantization = _per_row(table)
-    return bool(tensors)
+def _gather_to_embedding_lookup(model: Any, operator: Any, version: int) -> None:
+    """GATHER(table, ids, axis 0) → EMBEDDING_LOOKUP(ids, table)."""
+    operator.inputs = [operator.inputs[1], operator.inputs[0]]
+    operator.opcodeIndex = flatbuffer.operator_code(model, "EMBEDDING_LOOKUP", version)
+    operator.builtinOptions = None
+    operator.builtinOptionsType = 0
 
 
-def _per_row(table: QuantizedTable) -> Any:
+def _blockwise(model: Any, graph: Any, scales: NDArray[np.float32]) -> Any:
+    """Scales in half precision, in a tensor of their own; zero points are not needed there."""
+    details = schema.BlockwiseQuantizationT()
+    details.scales = flatbuffer.add_constant(model, graph, "item_scales", scales.astype(np.float16))
+    details.zeroPoints = -1
+    (tensor,) = [tensor for tensor in graph.tensors if tensor.name == ITEM_TABLE]
+    details.blockSize = int(tensor.shape[1])
     parameters = schema.QuantizationParametersT()
-    parameters.scale = table.scales
-    parameters.zeroPoint = np.zeros(len(table.scales), np.int64)  # the loader wants one per row
-    parameters.quantizedDimension = 0
-    parameters.detailsType = 0
+    parameters.detailsType = schema.QuantizationDetails.BlockwiseQuantization
+    parameters.details = details
     return parameters
 
 
-def _gather_to_embedding_lookup(model: Any, operator: Any) -> None:
-    """GATHER(table, ids, axis 0) → EMBEDDING_LOOKUP(ids, table)."""
-    operator.inputs = [operator.inputs[1], operator.inputs[0]]
-    operator.opcodeIndex = flatbuffer.operator_code(model, "EMBEDDING_LOOKUP", EMBEDDING_LOOKUP_VERSION)
-    operator.builtinOptions = None
-    operator.builtinOptionsType = 0
+def _nibbles(values: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """Two entries a byte, the first in the low half."""
+    flat = values.reshape(-1)
+    if flat.min() < -INT4_MAX:
+        raise ConversionError("TFLite model: a 4-bit entry is -8, which kernels without XNNPACK misread.")
+    if len(flat) % 2:
+        flat = np.append(flat, np.int8(0))
+    low, high = flat[0::2].view(np.uint8), flat[1::2].view(np.uint8)
+    return np.asarray((low & 15) | (high << 4), np.uint8)

@@ -2,7 +2,9 @@
 
 from pathlib import Path
 
-from sasrec_export import flatbuffer, tflite_table, to_tflite
+import numpy as np
+
+from sasrec_export import flatbuffer, tflite_check, tflite_static, tflite_table, tflite_weights, to_tflite
 from sasrec_export.recipe import VariantPlan
 from sasrec_export.trained import HeldTable, Trained, Written
 from sasrec_runtime.signature import ENTRIES
@@ -14,20 +16,38 @@ MODEL = "model.tflite"
 
 def held_table(trained: Trained, plan: VariantPlan) -> HeldTable:
     """Return the table that a variant computes with."""
-    levels = plan.recipe.table_levels
-    return HeldTable(trained.quantized(levels).dequantize() if levels else trained.table)
+    bits = plan.recipe.table_bits
+    if bits == 32:
+        return HeldTable(trained.table)
+    if bits == 16:
+        return HeldTable(trained.table.astype(np.float16).astype(np.float32))
+    return HeldTable(tflite_table.held(trained.quantized(plan.recipe.table_levels), bits=bits))
 
 
 def write(trained: Trained, plan: VariantPlan, folder: Path) -> Written:
     """Write the file of one variant into `folder`, an existing empty one."""
     path = folder / MODEL
-    model = flatbuffer.load(trained.once("tflite", lambda: _float32(trained)))
-    if plan.recipe.table_bits == 8:
-        tflite_table.quantize_table(model, trained.quantized(plan.recipe.table_levels))
+    model = flatbuffer.load(_converted(trained, plan))
+    recipe = plan.recipe
+    if recipe.name == "wi8_ai8":
+        tflite_table.put_float(model, held_table(trained, plan).values)
+        tflite_static.quantize_activations(model, trained.calibration, strict=plan.shape.strict_int8)
+    if recipe.table_levels:
+        tflite_weights.quantize_linears(model)
+        tflite_table.put_quantized(model, trained.quantized(recipe.table_levels), bits=recipe.table_bits)
+    else:
+        tflite_table.put_float(model, trained.table)
+    if recipe.table_bits == 16:
+        tflite_weights.halve(model)
     path.write_bytes(flatbuffer.dump(model))
+    tflite_check.check(path, recipe, rows=len(trained.table))
     return Written(files=[path], entries=dict.fromkeys(ENTRIES, path))
 
 
-def _float32(trained: Trained) -> bytes:
-    """The float32 file that every TFLite variant starts from."""
-    return flatbuffer.dump(to_tflite.convert(trained.model, trained.table, top_k=trained.top_k))
+def _converted(trained: Trained, plan: VariantPlan) -> bytes:
+    """The float32 file without a table that every TFLite variant of these shapes starts from."""
+    shape = plan.shape
+    return trained.once(
+        f"tflite {shape.batch}x{shape.history}",
+        lambda: to_tflite.convert(trained.model, top_k=trained.top_k, shape=shape),
+    )

@@ -1,7 +1,9 @@
-"""The graph contract in TFLite: `recommend` and `score` as two signatures of one file, on one item table.
+"""The graph contract in TFLite: `recommend` and `score` as two signatures of one file, before the item table is in it.
 
-History and batch have fixed shapes there (1 × max_len), and k is fixed; `exclude` and `candidates` may have any
-length, to which an interpreter resizes.
+The table is an input while TensorFlow's converter works, which therefore never sees its bytes: a million items convert
+as fast as ten. ``tflite_table`` makes a constant of it. k is fixed, and so is the number of rows, one unless
+``Shape`` says more. `history`, `exclude` and `candidates` may have any length unless it says otherwise; an interpreter
+resizes to it.
 """
 
 import tempfile
@@ -9,110 +11,115 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf  # noqa: TID251 - the graph that the TFLite converter takes
-from numpy.typing import NDArray
 
-from sasrec_export import flatbuffer
-from sasrec_export.encoder import Encoder
-from sasrec_export.errors import ConversionError
-from sasrec_runtime.signature import ENTRIES, PAD_ID
+from sasrec_export import tflite_search
+from sasrec_export.onnx_encoder import OnnxEncoder, absorbs
+from sasrec_export.recipe import Shape
+from sasrec_export.top_k import Stages
+from sasrec_runtime.signature import PAD_ID
+from sasrec_train.layers import MASKED, UNIT_EPSILON
 from sasrec_train.model import SASRec
 
-__all__ = ["convert"]
+__all__ = ["TABLE", "convert"]
+
+TABLE = "table"
+"""Name of the input that stands for the item table."""
 
 
 class _Contract(tf.Module):  # type: ignore[misc] # TensorFlow has no types
     """The two entries. It tracks its variables itself: the converter would drop those of a Keras model."""
 
-    def __init__(self, model: SASRec, table: NDArray[np.float32], *, top_k: int):
+    def __init__(self, model: SASRec, *, top_k: int, shape: Shape):
         super().__init__(name="sasrec")
-        self.encoder = Encoder(model, spelling="tflite")
-        self.table = tf.Variable(table, trainable=False, name="item_table")
+        self.config = model.config
+        self.encoder = OnnxEncoder(model, gelu=lambda x: tf.nn.gelu(x, approximate=False))
+        self.positions = np.asarray(model.position_embedding.embeddings, np.float32)
+        self.stages = Stages.of(model.config.n_items)
+        self.batch = shape.batch or 1
+        self.length = min(shape.history or model.config.max_len, model.config.max_len)
         self.top_k = top_k
-        self.n_items = model.config.n_items
-        self.max_len = model.config.max_len
-        self.hidden_dim = model.config.hidden_dim
 
-    def recommend(self, history: Any, exclude: Any) -> dict[str, Any]:
-        """History int32 (1, max_len), exclude int32 (1, E) → items int32 (1, k), scores float32 (1, k)."""
-        scores = tf.matmul(self._user(history), tf.convert_to_tensor(self.table), transpose_b=True)  # (1, V)
-        _, excluded = self._valid_ids(tf.reshape(exclude, [-1]))
-        excluded = tf.concat([tf.constant([PAD_ID]), excluded], 0)
-        # Added, not sliced or scattered into the scores: those builtins copy the whole row of scores.
-        hidden = tf.zeros_like(tf.cast(excluded, tf.float32)) - np.inf
-        scores = scores + tf.scatter_nd(tf.expand_dims(excluded, 1), hidden, [self.n_items + 1])
-        values, indices = tf.math.top_k(scores, self.top_k)
-        items = tf.where(values > tf.float32.min, indices, PAD_ID)
+    def recommend(self, history: Any, exclude: Any, table: Any) -> dict[str, Any]:
+        """History int32 (B, T), exclude int32 (B, E) → items int32 (B, k), scores float32 (B, k)."""
+        scores = tf.matmul(self._user(history, table), table, transpose_b=True)  # (B, rows)
+        _, excluded = self._valid_ids(exclude)
+        values, rows = tflite_search.top_k(
+            tflite_search.exclude(scores, excluded, self.stages), self.top_k, self.stages
+        )
+        items = tf.where(values > tf.float32.min, rows, PAD_ID)
         return {"items": items, "scores": values}
 
-    def score(self, history: Any, candidates: Any) -> dict[str, Any]:
-        """History int32 (1, max_len), candidates int32 (1, C) → scores float32 (1, C).
+    def score(self, history: Any, candidates: Any, table: Any) -> dict[str, Any]:
+        """History int32 (B, T), candidates int32 (B, C) → scores float32 (B, C).
 
         What is no item scores -inf; XNNPACK makes the lowest float of it.
         """
-        is_item, ids = self._valid_ids(tf.reshape(candidates, [-1]))
-        products = tf.reduce_sum(self._lookup(ids) * self._user(history), axis=1)
-        return {"scores": tf.expand_dims(tf.where(is_item, products, -np.inf), 0)}
+        is_item, ids = self._valid_ids(candidates)
+        vectors = tf.gather(table, tf.reshape(ids, [-1]))
+        if self.batch > 1:
+            vectors = tf.reshape(vectors, [self.batch, -1, self.config.hidden_dim])
+        products = tf.reduce_sum(vectors * tf.expand_dims(self._user(history, table), 1), axis=-1)
+        return {"scores": tf.where(is_item, tf.reshape(products, [self.batch, -1]), -np.inf)}
 
-    def _user(self, history: Any) -> Any:
-        is_item, ids = self._valid_ids(tf.reshape(history, [-1]))
-        embedded = tf.reshape(self._lookup(ids), [1, self.max_len, self.hidden_dim])
-        return self.encoder(embedded, tf.reshape(is_item, [1, self.max_len]))
+    def _user(self, history: Any, table: Any) -> Any:
+        """User vectors, (B, D)."""
+        c = self.config
+        if history.shape[1] != self.length:
+            before = tf.constant(PAD_ID, tf.int32, (self.batch, self.length))
+            history = tf.concat([before, history], 1)[:, -self.length :]  # of any length, T columns
+        is_item, ids = self._valid_ids(tf.reshape(history, [self.batch, self.length]))
+        x = tf.reshape(tf.gather(table, tf.reshape(ids, [-1])), [self.batch, self.length, c.hidden_dim])
+        x = (x * np.sqrt(c.hidden_dim).astype(np.float32) if c.scale_embeddings else x) + self.positions[-self.length :]
+        key_bias = tf.expand_dims(tf.where(is_item, 0.0, MASKED), 1)  # (B, 1, T)
+        user = self.encoder(x, key_bias, self._bias(key_bias), [self.batch, -1, c.hidden_dim])
+        return user if c.similarity == "dot" else self._unit_over_temperature(user)
 
-    def _lookup(self, ids: Any) -> Any:
-        """Rows of `ids` (n,): one-dimensional, as EMBEDDING_LOOKUP wants them."""
-        return tf.gather(tf.convert_to_tensor(self.table), ids)
+    def _bias(self, key_bias: Any) -> Any:
+        """Join key_bias with the causal mask, in the layout that the encoder names."""
+        c = self.config
+        if not absorbs(c):
+            key_bias = tf.expand_dims(key_bias, 1)  # (B, 1, 1, T)
+        if not c.causal:
+            return key_bias
+        later = np.triu(np.full((self.length, self.length), MASKED, np.float32), 1)
+        return tf.minimum(key_bias, np.repeat(later, c.num_heads if absorbs(c) else 1, axis=0))
+
+    def _unit_over_temperature(self, x: Any) -> Any:
+        """Vectors of length 1 / temperature.
+
+        The temperature stands under the root: as a factor of the result, the converter would multiply it into the
+        table that comes next.
+        """
+        squares = tf.reduce_sum(tf.square(x), -1, keepdims=True) + UNIT_EPSILON
+        return x * tf.math.rsqrt(squares * self.config.temperature**2)
 
     def _valid_ids(self, ids: Any) -> tuple[Any, Any]:
         """Return which ids are items, and the ids with everything else as PAD_ID."""
-        is_item = tf.logical_and(ids > PAD_ID, ids <= self.n_items)
+        is_item = tf.logical_and(ids > PAD_ID, ids <= self.config.n_items)
         return is_item, tf.where(is_item, ids, PAD_ID)
 
 
-def convert(model: SASRec, table: NDArray[np.float32], *, top_k: int) -> Any:
-    """Return the float32 TFLite model of `model` as a ModelT, with both signatures and one item table.
+def convert(model: SASRec, *, top_k: int, shape: Shape) -> bytes:
+    """Return the float32 TFLite file of `model` with both signatures, the item table an input named TABLE of each.
 
     Args:
         model: The trained model.
-        table: Its item table, float32 (V, D), row 0 zero.
         top_k: Items that `recommend` returns.
-
-    Raises:
-        ConversionError: The converter dropped a signature, left variables empty or used operators that are not
-            builtin.
+        shape: Which sizes are fixed.
     """
-    contract = _Contract(model, table, top_k=top_k)
-    history = tf.TensorSpec((1, model.config.max_len), tf.int32, name="history")
+    contract = _Contract(model, top_k=top_k, shape=shape)
+    table = tf.TensorSpec((contract.stages.rows, model.config.hidden_dim), tf.float32, name=TABLE)
+
+    def ids(name: str, columns: int) -> Any:
+        return tf.TensorSpec((contract.batch, columns or None), tf.int32, name=name)
+
+    history = ids("history", shape.history)
     functions = {
-        "recommend": tf.function(
-            contract.recommend, input_signature=(history, tf.TensorSpec((1, None), tf.int32, name="exclude"))
-        ),
-        "score": tf.function(
-            contract.score, input_signature=(history, tf.TensorSpec((1, None), tf.int32, name="candidates"))
-        ),
+        "recommend": tf.function(contract.recommend, input_signature=(history, ids("exclude", shape.exclude), table)),
+        "score": tf.function(contract.score, input_signature=(history, ids("candidates", shape.candidates), table)),
     }
     with tempfile.TemporaryDirectory() as folder:
         signatures = {name: function.get_concrete_function() for name, function in functions.items()}
         tf.saved_model.save(contract, folder, signatures=signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=list(signatures))
-        converted = flatbuffer.load(converter.convert())
-    _check(converted, table)
-    return converted
-
-
-def _check(converted: Any, table: NDArray[np.float32]) -> None:
-    """Refuse what the converter is known to return without an error."""
-    signatures = {definition.signatureKey.decode() for definition in converted.signatureDefs or []}
-    if signatures != set(ENTRIES):
-        raise ConversionError(f"TFLite model: signatures are {sorted(signatures)}, expected {sorted(ENTRIES)}.")
-    tables = {
-        tensor.buffer
-        for graph in converted.subgraphs
-        for tensor in graph.tensors
-        if (data := flatbuffer.tensor_data(converted, tensor)) is not None and data.nbytes == table.nbytes
-    }
-    if len(tables) != 1:
-        raise ConversionError(f"TFLite model: the item table stands in it {len(tables)} times, expected once.")
-    names = {name for _, _, name in flatbuffer.operators(converted)}
-    foreign = sorted(names & {"CUSTOM", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"})
-    if foreign:
-        raise ConversionError(f"TFLite model: it uses {', '.join(foreign)}, expected builtin operators on constants.")
+        return bytes(converter.convert())

@@ -160,7 +160,7 @@ def _write_variant(trained: Trained, plan: VariantPlan, folder: Path) -> Variant
             "fixed_candidates": shape.candidates,
         }
     elif plan.runtime == "tflite":
-        fixed = {"fixed_k": trained.top_k, "fixed_history": trained.model.config.max_len, "fixed_batch": 1}
+        fixed = {"fixed_k": trained.top_k, "fixed_batch": 1}
     return Variant(
         name=plan.name,
         runtime=plan.runtime,

@@ -116,7 +116,8 @@ class Recommender:
             variant: Name of the variant; None takes the first whose runtime is installed.
             unknown: For a history key outside the vocabulary: "error" raises, "drop" leaves it out, "map" keeps its
                 place as padding.
-            options: The fields of `SessionOptions`: threads=1, spinning=False, arena=True, providers=("cpu",).
+            options: The fields of `SessionOptions`: threads=1, spinning=False, arena=True, providers=("cpu",),
+                weight_cache=None.
 
         Raises:
             BundleError: The bundle is missing, incomplete or not valid.

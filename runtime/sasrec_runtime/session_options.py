@@ -1,5 +1,6 @@
 """How a session computes on this machine: threads, memory, and on which hardware."""
 
+from pathlib import Path
 from typing import Any, Final, TypedDict
 
 import msgspec
@@ -30,6 +31,10 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """onnxruntime's execution providers by name, the first that can run a node does; "cpu" is short for
     "CPUExecutionProvider", and always comes last. ONNX only."""
 
+    weight_cache: str | Path | None = None
+    """A file in which XNNPACK keeps its packed copy of the weights: the first load writes it, later ones map it. One
+    file per variant and version of LiteRT. TFLite only; ONNX weights are mapped anyway."""
+
     def __post_init__(self) -> None:
         if self.threads < 1:
             raise RequestError(f"threads is {self.threads}, expected at least 1.")
@@ -45,6 +50,7 @@ class OptionNames(TypedDict, total=False):
     spinning: bool
     arena: bool
     providers: tuple[str, ...]
+    weight_cache: str | Path | None
 
 
 def provider_names(onnxruntime: Any, providers: tuple[str, ...]) -> list[str]:

@@ -1,6 +1,7 @@
 """TFLite variants on LiteRT."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ class TfliteSession:
         relative_path = variant.entries[RECOMMEND]
         path = bundle.file(relative_path)
         try:
-            interpreter = litert.Interpreter(model_path=str(path), num_threads=options.threads)
+            interpreter = _opened(litert, path, options)
             signatures = interpreter.get_signature_list()
         except (ValueError, RuntimeError) as error:
             raise BundleError(
@@ -70,6 +71,15 @@ class TfliteSession:
             answer = self._score(history=history, candidates=candidates)
         scores: NDArray[np.float32] = answer["scores"].reshape(candidates.shape)
         return scores
+
+
+def _opened(litert: Any, path: Path, options: SessionOptions) -> Any:
+    """XNNPACK is on in both; only CompiledModel can keep what it packed."""
+    if options.weight_cache is None:
+        return litert.Interpreter(model_path=str(path), num_threads=options.threads)
+    from sasrec_runtime.litert_compiled import CompiledModel  # noqa: PLC0415 - loads LiteRT
+
+    return CompiledModel(path, threads=options.threads, weight_cache=Path(options.weight_cache))
 
 
 def _tensors(details: dict[str, dict[str, Any]], *, ranked: bool = True) -> dict[str, tuple[str, int]]:

@@ -16,7 +16,19 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 MAX_LEN = 12
 K = 100
 
-BACKENDS = ("keras", "onnx-fp32", "onnx-wi8", "onnx-wi8_afp32", "onnx-wi4", "onnx-wi8_ai8", "tflite-fp32", "tflite-wi8")
+BACKENDS = (
+    "keras",
+    "onnx-fp32",
+    "onnx-wi8",
+    "onnx-wi8_afp32",
+    "onnx-wi4",
+    "onnx-wi8_ai8",
+    "tflite-fp32",
+    "tflite-fp16",
+    "tflite-wi8",
+    "tflite-wi4",
+    "tflite-wi8_ai8",
+)
 
 REPEAT_ATOL = {
     "keras": 1e-5,
@@ -26,7 +38,10 @@ REPEAT_ATOL = {
     "onnx-wi4": 2e-2,
     "onnx-wi8_ai8": 2e-1,
     "tflite-fp32": 1e-5,
+    "tflite-fp16": 1e-5,
     "tflite-wi8": 2e-2,
+    "tflite-wi4": 2e-2,
+    "tflite-wi8_ai8": 2e-2,
 }
 """How far two spellings of one request may lie apart. In wi8 a last bit of the user vector can move one of its int8
 entries by a step, and with it a score by that step times the entry of the item; in wi8_ai8 that

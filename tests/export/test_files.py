@@ -16,15 +16,19 @@ def sizes_of_constants(bundle, variant: str) -> Counter:
     return Counter(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
 
 
-@pytest.mark.parametrize(("variant", "bytes_per_entry"), [("tflite-fp32", 4), ("tflite-wi8", 1)])
+@pytest.mark.parametrize(
+    ("variant", "bytes_per_entry"),
+    [("tflite-fp32", 4), ("tflite-fp16", 2), ("tflite-wi8", 1), ("tflite-wi8_ai8", 1), ("tflite-wi4", 0.5)],
+)
 def test_a_tflite_file_holds_the_table_once_for_both_signatures(bundle, model, variant, bytes_per_entry) -> None:
     rows, dim = model.item_embedding.embeddings.shape
-    assert sizes_of_constants(bundle, variant)[rows * dim * bytes_per_entry] == 1
+    assert sizes_of_constants(bundle, variant)[int(rows * dim * bytes_per_entry)] == 1
 
 
-def test_an_int8_tflite_file_holds_no_float_table(bundle, model) -> None:
+@pytest.mark.parametrize("variant", ["tflite-fp16", "tflite-wi8", "tflite-wi8_ai8", "tflite-wi4"])
+def test_a_smaller_tflite_file_holds_no_float_table(bundle, model, variant) -> None:
     rows, dim = model.item_embedding.embeddings.shape
-    assert sizes_of_constants(bundle, "tflite-wi8")[rows * dim * 4] == 0
+    assert sizes_of_constants(bundle, variant)[rows * dim * 4] == 0
 
 
 def test_tflite_constants_are_aligned(bundle) -> None:

@@ -117,10 +117,14 @@ def test_more_than_fixed_k_items_are_refused(stubbed: Session) -> None:
         stubbed.recommend(ids([1]), ids([0]), 6)
 
 
-def test_any_history_length_passes_where_the_graph_fixes_none(bundle: Bundle, interpreter: Interpreter) -> None:
-    variant = msgspec.structs.replace(bundle.variant("tflite-fp32"), fixed_history=0)
-    open_session(bundle, variant).recommend(ids([1, 2, 3, 4, 5, 6]), ids([0]), 2)
-    assert interpreter.runners["recommend"].calls[0]["history"].shape == (1, 6)
+def test_a_graph_of_any_history_length_gets_one_length_for_all_requests(
+    bundle: Bundle, interpreter: Interpreter
+) -> None:
+    session = open_session(bundle, msgspec.structs.replace(bundle.variant("tflite-fp32"), fixed_history=0))
+    for history in ([1, 2, 3, 4, 5, 6], [7]):
+        session.recommend(ids(history), ids([0]), 2)
+    seen = [call["history"].tolist() for call in interpreter.runners["recommend"].calls]
+    assert seen == [[[3, 4, 5, 6]], [[0, 0, 0, 7]]]
 
 
 def test_a_file_without_both_signatures_is_refused(bundle: Bundle, interpreter: Interpreter) -> None:

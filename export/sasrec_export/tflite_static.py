@@ -1,0 +1,153 @@
+"""wi8_ai8 in TFLite: the network's activations in int8, with ranges measured on real histories.
+
+Two strengths. By default layer norms and residuals stay float32, and what works for the newest position alone rounds
+its inputs as it runs: it costs next to no time, and the ranking hangs on it. Strict, every operator between the lookup
+and the user vector is an integer one. Lookup and scoring are those of `wi8` in both.
+
+The mask of -1e9 among logits of size ten would leave one step of int8 for all of them, so hidden keys get a value just
+below the measured range.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import interpreter as litert
+from numpy.typing import NDArray
+
+from sasrec_export import flatbuffer
+from sasrec_export.tflite_integers import Integers, Range
+from sasrec_runtime import history as history_module
+from sasrec_runtime.signature import PAD_ID
+from sasrec_train.layers import MASKED
+
+__all__ = ["quantize_activations", "set_mask"]
+
+HISTORIES = 256
+"""Of the calibration histories, how many activations are measured on."""
+SOFTMAX_STEPS = 512
+"""A hidden key keeps less than this share of the smallest shown one's weight: below half a step of int8."""
+PRODUCTS = {"FULLY_CONNECTED", "BATCH_MATMUL", "SOFTMAX"}
+SHAPING = {"RESHAPE", "TRANSPOSE", "STRIDED_SLICE"}
+STRICT = PRODUCTS | SHAPING | {"ADD", "SUB", "MUL", "MEAN", "RSQRT", "SQUARE", "SUM"}
+
+
+def quantize_activations(model: Any, histories: NDArray[np.int32], *, strict: bool) -> None:
+    """Make the operators of the network integer ones, in place.
+
+    Args:
+        model: A ModelT in float32 with its item table.
+        histories: int32 (R, max_len), real ones, left-padded.
+        strict: All operators, not only those for every position outside the layer norms.
+    """
+    logits = [range_ for ranges, graph in zip(_measure(model, histories), model.subgraphs, strict=True)
+              for range_ in _logits(model, graph, ranges)]  # fmt: skip
+    masked = -(max(high for _, high in logits) - min(low for low, _ in logits) + math.log(SOFTMAX_STEPS))
+    set_mask(model, masked)
+    measured = _measure(model, histories)
+    for graph, ranges in zip(model.subgraphs, measured, strict=True):
+        chosen = [operator for operator in network(model, graph) if _is_chosen(model, graph, operator, strict=strict)]
+        Integers(model, graph, ranges).apply(chosen)
+
+
+def set_mask(model: Any, masked: float) -> None:
+    """Replace MASKED by `masked` in every constant, in place."""
+    for buffer in {t.buffer for graph in model.subgraphs for t in graph.tensors if t.type == 0 and t.buffer}:
+        data = model.buffers[buffer].data
+        if data is None or len(data) == 0:
+            continue
+        values = np.asarray(data, np.uint8).view(np.float32)
+        if (values == np.float32(MASKED)).any():
+            changed = np.where(values == np.float32(MASKED), np.float32(masked), values)
+            model.buffers[buffer].data = changed.view(np.uint8)
+
+
+def network(model: Any, graph: Any) -> Iterator[Any]:
+    """Yield the operators between the lookup of the history and the user vector."""
+    (definition,) = [d for d in model.signatureDefs if model.subgraphs[d.subgraphIndex] is graph]
+    history = {entry.tensorIndex for entry in definition.inputs if entry.name == b"history"}
+    others = {entry.tensorIndex for entry in definition.inputs} - history
+    embedded: set[int] = set()
+    for operator in graph.operators:
+        name = flatbuffer.builtin_name(model.operatorCodes[operator.opcodeIndex])
+        inputs, outputs = set(operator.inputs), set(operator.outputs)
+        table = any(graph.tensors[i].name == b"item_table" for i in inputs if i >= 0)
+        if inputs & others or (table and name == "FULLY_CONNECTED"):
+            others |= outputs
+        elif inputs & history or inputs & embedded:
+            history |= outputs
+            if inputs & embedded:
+                yield operator
+            if table or inputs & embedded:
+                embedded |= outputs
+
+
+def _is_chosen(model: Any, graph: Any, operator: Any, *, strict: bool) -> bool:
+    name = flatbuffer.builtin_name(model.operatorCodes[operator.opcodeIndex])
+    if strict:
+        return name in STRICT
+    shape = graph.tensors[operator.outputs[0]].shape
+    if math.prod(shape[:-1]) <= _most_newest_rows(model, graph):
+        return False
+    if name == "ADD":  # the mask's; residuals stay float beside the layer norms that read them
+        return operator.outputs[0] in {softmax.inputs[0] for softmax in _softmaxes(model, graph)}
+    return name in PRODUCTS | SHAPING
+
+
+def _most_newest_rows(model: Any, graph: Any) -> int:
+    """Rows of the largest tensor of the last block: a row per head of the newest position."""
+    return int(math.prod(graph.tensors[_softmaxes(model, graph)[-1].outputs[0]].shape[:-1]))
+
+
+def _softmaxes(model: Any, graph: Any) -> list[Any]:
+    return [operator for owner, operator, name in flatbuffer.operators(model) if owner is graph and name == "SOFTMAX"]
+
+
+def _logits(model: Any, graph: Any, ranges: dict[int, Range]) -> list[Range]:
+    """Return the range of every product that a softmax takes, before the mask is added."""
+    made = {output: operator for operator in graph.operators for output in operator.outputs}
+    sums = [made[softmax.inputs[0]] for softmax in _softmaxes(model, graph)]
+    return [ranges[operator.inputs[0]] for operator in sums]
+
+
+def _measure(model: Any, histories: NDArray[np.int32]) -> list[dict[int, Range]]:
+    """Return tensor → smallest and largest value seen, of every float32 tensor of every subgraph."""
+    interpreter = litert.Interpreter(
+        model_content=flatbuffer.dump(model),
+        experimental_preserve_all_tensors=True,
+        experimental_op_resolver_type=litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    measured: list[dict[int, Range]] = [{} for _ in model.subgraphs]
+    for definition in model.signatureDefs:
+        graph, ranges = model.subgraphs[definition.subgraphIndex], measured[definition.subgraphIndex]
+        wanted = [i for o in network(model, graph) for i in (*o.inputs, *o.outputs) if i >= 0]
+        wanted = [i for i in dict.fromkeys(wanted) if graph.tensors[i].type == 0]
+        runner = interpreter.get_signature_runner(definition.signatureKey.decode())
+        for feed in _feeds(definition, graph, histories):
+            runner(**feed)
+            for i in wanted:
+                seen = interpreter.get_tensor(i, definition.subgraphIndex)
+                low, high = ranges.get(i, (0.0, 0.0))
+                ranges[i] = (min(low, float(seen.min())), max(high, float(seen.max())))
+    return measured
+
+
+def _feeds(definition: Any, graph: Any, histories: NDArray[np.int32]) -> Iterator[dict[str, NDArray[np.int32]]]:
+    shapes = {
+        entry.name.decode(): [
+            int(size)
+            for size in (
+                graph.tensors[entry.tensorIndex].shapeSignature
+                if graph.tensors[entry.tensorIndex].shapeSignature is not None
+                else graph.tensors[entry.tensorIndex].shape
+            )
+        ]
+        for entry in definition.inputs
+    }
+    rows, columns = shapes.pop("history")
+    histories = histories[:HISTORIES] if columns < 0 else history_module.fit(histories[:HISTORIES], columns)
+    rest = {name: np.full((rows, max(1, size)), PAD_ID, np.int32) for name, (_, size) in shapes.items()}
+    for start in range(0, len(histories), rows):
+        chosen = histories[start : start + rows]
+        yield {"history": np.resize(chosen, (rows, histories.shape[1])), **rest}

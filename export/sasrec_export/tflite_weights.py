@@ -1,0 +1,78 @@
+"""The network's own weights in a TFLite file: int8 by row for integer kernels, or stored in half precision."""
+
+from typing import Any
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from sasrec_export import flatbuffer, quantize
+from sasrec_export.tflite_table import SCORING_VERSIONS
+
+__all__ = ["halve", "quantize_linears"]
+
+HALVED_FROM = 64
+"""Entries of a constant from which half precision saves more bytes than its DEQUANTIZE takes."""
+
+
+def quantize_linears(model: Any) -> None:
+    """Make the float32 weights of every FULLY_CONNECTED int8, in place: their inputs are rounded as it runs.
+
+    The converter writes weights as (out, in), so a row is an output.
+    """
+    for graph in model.subgraphs:
+        for operator in linears(model, graph):
+            tensor = graph.tensors[operator.inputs[1]]
+            weights = flatbuffer.constant(model, tensor)
+            rounded = quantize.quantize_rows(np.asarray(weights, np.float32))
+            tensor.buffer = flatbuffer.add_buffer(model, rounded.values)
+            tensor.type = schema.TensorType.INT8
+            tensor.quantization = flatbuffer.per_row(rounded.scales)
+            flatbuffer.quantize_inputs(model, operator, SCORING_VERSIONS[8])
+
+
+def linears(model: Any, graph: Any) -> list[Any]:
+    """Return the FULLY_CONNECTED operators of `graph` that multiply with float32 constants."""
+    return [
+        operator
+        for operator in graph.operators
+        if flatbuffer.builtin_name(model.operatorCodes[operator.opcodeIndex]) == "FULLY_CONNECTED"
+        and graph.tensors[operator.inputs[1]].type == schema.TensorType.FLOAT32
+        and flatbuffer.tensor_data(model, graph.tensors[operator.inputs[1]]) is not None
+    ]
+
+
+def halve(model: Any) -> None:
+    """Store every float32 constant in half precision, in place; a DEQUANTIZE widens it when the model is loaded."""
+    halves: dict[int, int] = {}
+    for graph in model.subgraphs:
+        widened = []
+        for index in range(len(graph.tensors)):
+            tensor = graph.tensors[index]
+            if tensor.type != schema.TensorType.FLOAT32 or flatbuffer.tensor_data(model, tensor) is None:
+                continue
+            values = flatbuffer.constant(model, tensor)
+            if values is None or values.size < HALVED_FROM:
+                continue
+            if tensor.buffer not in halves:
+                halves[tensor.buffer] = flatbuffer.add_buffer(model, _half(values))
+            name = tensor.name.decode() + "_half"
+            half = flatbuffer.add_tensor(
+                graph, name, tensor.shape, schema.TensorType.FLOAT16, buffer=halves[tensor.buffer]
+            )
+            tensor.buffer = 0
+            widened.append(_dequantize(model, half, index))
+        graph.operators = widened + graph.operators
+
+
+def _half(values: Any) -> Any:
+    """`values` in half precision; what is beyond its range becomes its largest value, as masks are."""
+    limit = np.finfo(np.float16).max
+    return np.clip(values, -limit, limit).astype(np.float16)
+
+
+def _dequantize(model: Any, source: int, target: int) -> Any:
+    operator = schema.OperatorT()
+    operator.opcodeIndex = flatbuffer.operator_code(model, "DEQUANTIZE", 3)
+    operator.inputs, operator.outputs = [source], [target]
+    operator.builtinOptionsType = 0
+    return operator
