@@ -91,15 +91,17 @@ def open_session(bundle: Bundle, variant: Variant, **options: Unpack[OptionNames
     """
     from sasrec_runtime.shapes import FittedSession, has_fixed_shapes  # noqa: PLC0415 - it builds on this file
 
-    chosen, n_items = SessionOptions(**options), bundle.manifest.model.n_items
+    chosen, model = SessionOptions(**options), bundle.manifest.model
     if variant.runtime == "tflite":
         from sasrec_runtime.tflite_session import TfliteSession  # noqa: PLC0415 - loads LiteRT
 
-        return FittedSession(TfliteSession(bundle, variant, chosen), variant, n_items, rounded=True)
+        return FittedSession(
+            TfliteSession(bundle, variant, chosen), variant, model.n_items, rounded=True, history_columns=model.max_len
+        )
     from sasrec_runtime.onnx_session import OnnxSession  # noqa: PLC0415 - loads onnxruntime
 
     session = OnnxSession(bundle, variant, chosen)
-    return FittedSession(session, variant, n_items) if has_fixed_shapes(variant) else session
+    return FittedSession(session, variant, model.n_items) if has_fixed_shapes(variant) else session
 
 
 def load_runtime(variant: Variant, submodule: str = "") -> ModuleType:

@@ -33,13 +33,18 @@ class FittedSession:
         n_items: Items of the catalogue.
         rounded: Columns that are not fixed are rounded up to powers of two: for a runtime that plans its memory anew at
             every new shape. `exclude` and `candidates` then always have a column.
+        history_columns: Columns that `history` always has where the variant does not fix them, max_len of the model;
+            0: as many as the request has.
     """
 
-    def __init__(self, session: Session, variant: Variant, n_items: int, *, rounded: bool = False) -> None:
+    def __init__(
+        self, session: Session, variant: Variant, n_items: int, *, rounded: bool = False, history_columns: int = 0
+    ) -> None:
         self._session = session
         self._variant = variant
         self._n_items = n_items
         self._rounded = rounded
+        self._history_columns = variant.fixed_history or history_columns
 
     def recommend(
         self, history: NDArray[np.int32], exclude: NDArray[np.int32], k: int
@@ -80,7 +85,7 @@ class FittedSession:
         return scores
 
     def _history(self, history: NDArray[np.int32]) -> NDArray[np.int32]:
-        columns = self._variant.fixed_history or max(history.shape[1], 1)
+        columns = self._history_columns or max(history.shape[1], 1)
         return history_module.fit(history, columns) if columns != history.shape[1] else history
 
     def _exclude(self, exclude: NDArray[np.int32]) -> NDArray[np.int32]:
