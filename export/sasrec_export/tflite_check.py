@@ -13,6 +13,7 @@ from sasrec_export import flatbuffer
 from sasrec_export.errors import ConversionError
 from sasrec_export.recipe import Recipe
 from sasrec_runtime.session import INPUTS, OUTPUTS
+from sasrec_runtime.signature import ENTRIES
 
 __all__ = ["check"]
 
@@ -42,8 +43,8 @@ def check(path: Path, recipe: Recipe, *, rows: int) -> None:
 
 def _signatures(model: Any) -> list[str]:
     seen = {definition.signatureKey.decode(): definition for definition in model.signatureDefs or []}
-    if seen.keys() != INPUTS.keys():
-        return [f"signatures are {', '.join(sorted(seen)) or 'none'}, expected {', '.join(INPUTS)}"]
+    if set(seen) != set(ENTRIES):
+        return [f"signatures are {', '.join(sorted(seen)) or 'none'}, expected {', '.join(ENTRIES)}"]
     problems = []
     for entry, definition in seen.items():
         tensors = model.subgraphs[definition.subgraphIndex].tensors

@@ -108,7 +108,7 @@ def test_an_existing_output_is_kept(run, runner, bundle) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--recipe", "int9"], r"recipe is 'int9', expected one of wi8, wi8_afp32, wi4, wi8_ai8, fp32"),
+        (["--recipe", "int9"], r"recipe is 'int9', expected one of wi8, wi8_afp32, wi4, wi8_ai8, fp16, fp32"),
         (["--runtime", "coreml"], r"runtime is 'coreml', expected one of onnx, tflite"),
     ],
     ids=["recipe", "runtime"],

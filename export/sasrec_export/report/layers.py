@@ -232,7 +232,8 @@ def _round_weights(node: ir.Node, place: int, value: ir.Value) -> None:
 def rounded(array: NDArray[Any], *, axis: int) -> NDArray[np.float32]:
     """Return a matrix as int8 holds it, with one scale for all values along `axis`."""
     peak = np.abs(array).max(axis=axis, keepdims=True)
-    scale = np.where(peak > 0, peak / WEIGHT_LEVELS, 1.0)
+    step = peak / WEIGHT_LEVELS
+    scale = np.where(step > 0, step, 1.0)  # a peak near the smallest number has no step
     return (np.rint(array / scale) * scale).astype(np.float32)
 
 
