@@ -24,7 +24,7 @@ from sasrec_train.layers import MASKED
 
 __all__ = ["quantize_activations", "set_mask"]
 
-HISTORIES = 256
+HISTORIES = 100
 """Of the calibration histories, how many activations are measured on."""
 SOFTMAX_STEPS = 512
 """A hidden key keeps less than this share of the smallest shown one's weight: below half a step of int8."""

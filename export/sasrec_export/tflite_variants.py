@@ -4,7 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
-from sasrec_export import flatbuffer, tflite_check, tflite_static, tflite_table, tflite_weights, to_tflite
+from sasrec_export import (
+    flatbuffer,
+    tflite_check,
+    tflite_metadata,
+    tflite_static,
+    tflite_table,
+    tflite_weights,
+    to_tflite,
+)
 from sasrec_export.recipe import VariantPlan
 from sasrec_export.trained import HeldTable, Trained, Written
 from sasrec_runtime.signature import ENTRIES
@@ -39,6 +47,7 @@ def write(trained: Trained, plan: VariantPlan, folder: Path) -> Written:
         tflite_table.put_float(model, trained.table)
     if recipe.table_bits == 16:
         tflite_weights.halve(model)
+    tflite_metadata.describe(model, plan, trained.model.config, top_k=trained.top_k)
     path.write_bytes(flatbuffer.dump(model))
     tflite_check.check(path, recipe, rows=len(trained.table))
     return Written(files=[path], entries=dict.fromkeys(ENTRIES, path))

@@ -272,3 +272,28 @@ def test_a_weight_cache_is_written_once_and_changes_no_answer(bundle, tmp_path) 
         assert [item.key for item in cached.recommend(keys)] == [item.key for item in plain.recommend(keys)]
         np.testing.assert_allclose(cached.score(keys, keys), plain.score(keys, keys), rtol=0, atol=1e-5)
         assert cache.stat().st_size > 0
+
+
+def metadata_of(data: bytes) -> dict[str, bytes]:
+    from sasrec_export import flatbuffer
+
+    model = flatbuffer.load(data)
+    return {entry.name.decode(): bytes(bytearray(model.buffers[entry.buffer].data)) for entry in model.metadata}
+
+
+def test_a_file_describes_itself(bundle) -> None:
+    import json
+
+    from ai_edge_litert import schema_py_generated as schema
+
+    data = file_of(bundle, "tflite-wi8")
+    assert b"recommend(history, exclude)" in schema.Model.GetRootAs(data, 0).Description()
+    assert json.loads(metadata_of(data)["sasrec_edge"]) == {
+        "items": "items.txt", "titles": "titles.txt", "n_items": bundle.manifest.model.n_items, "top_k": K
+    }  # fmt: skip
+
+
+def test_the_oldest_runtime_follows_from_the_operators_used(bundle) -> None:
+    oldest = {name: metadata_of(file_of(bundle, name))["min_runtime_version"].rstrip(b"\0") for name in VARIANTS}
+    assert oldest["tflite-wi4"] == b"2.18.0"
+    assert oldest["tflite-wi8"] != oldest["tflite-wi4"]

@@ -33,6 +33,9 @@ def test_the_default_variant_is_int8(bundle) -> None:
         "onnx-wi8_ai8",
         "onnx-fp32",
         "tflite-wi8",
+        "tflite-wi4",
+        "tflite-wi8_ai8",
+        "tflite-fp16",
         "tflite-fp32",
     ]
 
