@@ -6,7 +6,7 @@ PEERS := .peers
 EDGE := $(BIN)/sasrec-edge
 DEMO := demo
 
-.PHONY: help setup demo test lint format types goldens peers bench-quality bench-training bench-peers bench-memory clean
+.PHONY: help setup demo js web test lint format types goldens peers bench-quality bench-training bench-peers bench-memory clean
 .DEFAULT_GOAL := help
 
 help:  ## Show what there is to make
@@ -31,6 +31,17 @@ demo: setup  ## Train, evaluate, export, check and run MovieLens-100K
 
 test: setup  ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+js: runtime/js/node_modules/ready  ## Install what the JavaScript client is built and tested with (needs Node 20 and npm)
+
+runtime/js/node_modules/ready: runtime/js/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed, with Node 20 or newer. On Debian: apt install npm" >&2; exit 1; }
+	cd runtime/js && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+web: setup js  ## Serve the page over the demo's bundle on this machine (BUNDLE=… for another one)
+	cd runtime/js && node build.mjs
+	$(BIN)/python tools/serve_web.py $(or $(BUNDLE),$(DEMO)/bundle)
 
 lint: setup  ## Check style
 	$(BIN)/ruff check .
@@ -68,4 +79,4 @@ bench-memory: setup  ## Train on 20 million interactions of 1 million items and 
 	$(BIN)/python tools/bench_memory.py
 
 clean:  ## Remove what the targets above made
-	rm -rf $(VENV) $(PEERS) $(DEMO) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(DEMO) runtime/js/node_modules runtime/js/dist build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -18,7 +18,7 @@ def path(request: pytest.FixtureRequest) -> Path:
 
 
 def test_a_bundle_of_each_format_version_is_kept() -> None:
-    assert [path.name for path in BUNDLES] == ["bundle_v1"]
+    assert [path.name for path in BUNDLES] == ["bundle_v1", "bundle_v2"]
 
 
 def test_it_verifies(path: Path) -> None:

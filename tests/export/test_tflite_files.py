@@ -43,7 +43,7 @@ def test_every_stock_interpreter_gives_the_scores_of_keras(bundle, trained, hist
     from sasrec_export.recipe import plan
 
     (chosen,) = plan(("tflite",), (variant.removeprefix("tflite-"),))
-    table = variants.held_table(trained, chosen)
+    table = variants.held_table(trained, chosen).values
     users = np.asarray(trained.encode(table[histories], (histories > 0).astype(np.int32)))
     run = runner(file_of(bundle, variant), interpreter, "recommend")
     atol = max(1e-5, bundle.variant(variant).atol)

@@ -1,4 +1,4 @@
-"""Write bundle_v1, a bundle of format version 1 that every later version must read. Run by `make goldens` only.
+"""Write bundle_v2, a bundle of format version 2 that every later version must read. Run by `make goldens` only.
 
 The network is small and its weights are random: what is frozen is the format, not a model worth having.
 """
@@ -15,7 +15,7 @@ from sasrec_export.write_bundle import write_bundle
 from sasrec_train import config, datasets
 from sasrec_train import run as run_module
 
-OUT = Path(__file__).with_name("bundle_v1")
+OUT = Path(__file__).with_name("bundle_v2")
 
 
 def main() -> None:
@@ -29,7 +29,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         trained = run_module.create(log, model, train, Path(folder) / "run")
         shutil.rmtree(OUT, ignore_errors=True)
-        write_bundle(trained, OUT, plans=recipe.plan())
+        write_bundle(trained, OUT, plans=recipe.plan(recipes=("wi8", "fp32")))
 
 
 if __name__ == "__main__":
