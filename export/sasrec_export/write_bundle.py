@@ -29,6 +29,9 @@ from sasrec_train.split import Split
 __all__ = ["FALLBACK_ITEMS", "write_bundle"]
 
 FALLBACK_ITEMS = 100
+JUDGED_SCORES = 1 << 30
+"""Users times items that each variant is judged by at export: some seconds."""
+LEAST_JUDGED = 500
 VERSIONED = (
     "sasrec-edge", "tensorflow", "keras", "tf2onnx", "onnx", "onnx-ir", "onnxruntime", "ai-edge-litert", "numpy",
 )  # fmt: skip
@@ -97,12 +100,20 @@ def write_bundle(
             log.evidence_of_run(run, split),
             detail=False,  # what people took does not belong on devices, and layers take long
             keep_seen=keep_seen,
+            users=_judged(run, split),
+            seed=run.seed,
             progress=progress.by_line(say),
         )
         _save(folder, _document(folder, manifest, golden, report, app))
         say("verifying the bundle")
         _verify(folder, golden)
     return Bundle.open(out), report
+
+
+def _judged(run: Run, split: Split) -> int | None:
+    """Return how many test users the report inside a bundle is measured on; None: all. `report` takes any number."""
+    most = max(LEAST_JUDGED, JUDGED_SCORES // run.interactions.n_items)
+    return most if most < len(split.test.targets) else None
 
 
 def _describe(run: Run, split: Split, folder: Path) -> Manifest:
