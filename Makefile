@@ -5,8 +5,9 @@ BIN := $(VENV)/bin
 PEERS := .peers
 EDGE := $(BIN)/sasrec-edge
 DEMO := demo
+JS := runtime/js
 
-.PHONY: help setup demo js web test lint format types goldens peers bench-quality bench-training bench-peers bench-memory clean
+.PHONY: help setup js web conformance bench-js demo test lint format types goldens peers bench-quality bench-training bench-peers bench-memory clean
 .DEFAULT_GOAL := help
 
 help:  ## Show what there is to make
@@ -28,6 +29,23 @@ demo: setup  ## Train, evaluate, export, check and run MovieLens-100K
 	$(EDGE) verify $(DEMO)/bundle
 	$(BIN)/python tools/demo_user.py $(DEMO)/run $(DEMO)/bundle
 	$(EDGE) report $(DEMO)/bundle --data ml-100k --out $(DEMO)/report --force
+
+js: $(JS)/node_modules/ready  ## Install and build the JavaScript package and the page (needs Node 20 and npm)
+	cd $(JS) && npm run --silent build
+
+# No script of a package runs: onnxruntime-node would fetch GPU libraries from elsewhere.
+$(JS)/node_modules/ready: $(JS)/package.json $(JS)/package-lock.json
+	cd $(JS) && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+web: setup js  ## Show BUNDLE (default demo/bundle) in a browser, on this machine only
+	$(BIN)/python tools/serve_web.py $(or $(BUNDLE),$(DEMO)/bundle)
+
+conformance: setup js  ## Run the goldens of BUNDLE (default demo/bundle) on every client
+	$(BIN)/python tools/conformance.py $(or $(BUNDLE),$(DEMO)/bundle)
+
+bench-js: js  ## Time BUNDLE (default demo/bundle) in Node and Chromium
+	cd $(JS) && node tools/bench.mjs $(abspath $(or $(BUNDLE),$(DEMO)/bundle))
 
 test: setup  ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -79,4 +97,4 @@ bench-memory: setup  ## Train on 20 million interactions of 1 million items and 
 	$(BIN)/python tools/bench_memory.py
 
 clean:  ## Remove what the targets above made
-	rm -rf $(VENV) $(PEERS) $(DEMO) runtime/js/node_modules runtime/js/dist build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(DEMO) $(JS)/node_modules $(JS)/dist build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
