@@ -50,17 +50,6 @@ bench-js: js  ## Time BUNDLE (default demo/bundle) in Node and Chromium
 test: setup  ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-js: runtime/js/node_modules/ready  ## Install what the JavaScript client is built and tested with (needs Node 20 and npm)
-
-runtime/js/node_modules/ready: runtime/js/package-lock.json
-	@command -v npm >/dev/null || { echo "npm is needed, with Node 20 or newer. On Debian: apt install npm" >&2; exit 1; }
-	cd runtime/js && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
-	@touch $@
-
-web: setup js  ## Serve the page over the demo's bundle on this machine (BUNDLE=… for another one)
-	cd runtime/js && node build.mjs
-	$(BIN)/python tools/serve_web.py $(or $(BUNDLE),$(DEMO)/bundle)
-
 lint: setup  ## Check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
