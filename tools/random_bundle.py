@@ -2,15 +2,16 @@
 
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from sasrec_export import calibration, goldens, variants
-from sasrec_export.recipe import Shape, plan
+from sasrec_export.recipe import plan
 from sasrec_export.trained import Trained
 from sasrec_runtime import golden as golden_module
 from sasrec_runtime import manifest as manifest_module
 from sasrec_runtime.bundle import MANIFEST_NAME, Bundle
-from sasrec_runtime.manifest import FileEntry, Manifest, ModelCard, Provenance, Variant, Vocabulary
+from sasrec_runtime.manifest import FileEntry, Manifest, ModelCard, Provenance, Vocabulary
 from sasrec_train.config import preset
 from sasrec_train.interactions import Histories
 from sasrec_train.model import SASRec
@@ -36,26 +37,10 @@ def write(folder: Path, model: SASRec, recipes: tuple[str, ...], runtimes: tuple
     histories = Histories.from_lists(rng.integers(1, c.n_items + 1, (256, c.max_len)))
     sample = calibration.sample(histories, max_len=c.max_len, seed=0)
     trained = Trained(model, calibration=sample, top_k=top_k)
-    written = []
-    for chosen in plan(runtimes, recipes, shape=Shape()):
-        place = folder / chosen.runtime / chosen.recipe.name
-        place.mkdir(parents=True)
-        files = variants.write(trained, chosen, place)
-        fixed = {}
-        if chosen.runtime == "tflite":
-            fixed = {"fixed_k": top_k, "fixed_history": c.max_len, "fixed_batch": 1}
-        written.append(
-            Variant(
-                name=chosen.name,
-                runtime=chosen.runtime,
-                recipe=chosen.recipe.name,
-                entries={name: path.relative_to(folder).as_posix() for name, path in files.entries.items()},
-                files=[entry(folder, path) for path in files.files],
-                min_runtime_version=chosen.engine.min_version,
-                atol=1.0,
-                **fixed,
-            )
-        )
+    written = [
+        msgspec.structs.replace(variants.describe(trained, chosen, folder), atol=1.0)
+        for chosen in plan(runtimes, recipes)
+    ]
     items = folder / "items.txt"
     items.write_text("".join(f"{item_id}\n" for item_id in range(1, c.n_items + 1)), encoding="utf-8")
     manifest = Manifest(
@@ -69,7 +54,7 @@ def write(folder: Path, model: SASRec, recipes: tuple[str, ...], runtimes: tuple
         ),
         signature={},
         variants=written,
-        vocabulary=Vocabulary(items=entry(folder, items)),
+        vocabulary=Vocabulary(items=variants.entry_of(folder, items)),
         fallback_items=[1],
         golden=FileEntry(path="golden.json", bytes=0, sha256="0" * 64),
         documents=[],
@@ -78,16 +63,6 @@ def write(folder: Path, model: SASRec, recipes: tuple[str, ...], runtimes: tuple
     held_out = HeldOut(users=np.arange(20), histories=histories.take(np.arange(20)), targets=np.ones(20, np.int32))
     golden = goldens.record(Bundle(folder, manifest), held_out)
     (folder / "golden.json").write_bytes(golden_module.encode(golden))
-    manifest = manifest_module.decode(
-        manifest_module.encode(manifest).replace(b'"bytes": 0', b'"bytes": %d' % size(folder))
-    )
+    manifest = msgspec.structs.replace(manifest, golden=variants.entry_of(folder, folder / "golden.json"))
     (folder / MANIFEST_NAME).write_bytes(manifest_module.encode(manifest))
     return Bundle.open(folder)
-
-
-def size(folder: Path) -> int:
-    return (folder / "golden.json").stat().st_size
-
-
-def entry(folder: Path, path: Path) -> FileEntry:
-    return FileEntry(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256="0" * 64)

@@ -1,45 +1,30 @@
 """The item table in int8 with one scale per item, and three ways to score it.
 
-The bytes are those of MatMulNBits: (rows, blocks, block_size) uint8 with zero point 128, each row padded with zeros to
-whole blocks. Every way reads the very same bytes, so the files of a variant hold the table once.
+Every way reads the very same bytes, those of MatMulNBits, so the files of a variant hold the table once.
 """
 
 import numpy as np
 import onnx_ir as ir
 
+from sasrec_export.nbits_table import NBitsTable
 from sasrec_export.quantize import QuantizedTable
-from sasrec_export.table import fill_rows, trimmed
+from sasrec_export.table import trimmed
 from sasrec_export.tape import GraphTape
 
-__all__ = ["Int8BatchTable", "Int8FloatTable", "Int8Table", "block_size"]
+__all__ = ["Int8BatchTable", "Int8FloatTable", "Int8Table"]
 
-BLOCK_LIMIT = 256  # MatMulNBits' largest block_size; its smallest is 16.
 ZERO_POINT = 128  # MatMulNBits stores unsigned bytes: q + 128.
 USER_LEVELS = 127
 
 
-def block_size(dim: int) -> int:
-    """Return the block of MatMulNBits for rows of `dim`: the next power of two is the fastest."""
-    return min(BLOCK_LIMIT, max(16, 1 << (dim - 1).bit_length()))
+class Int8Table(NBitsTable):
+    """Scored in integers by MatMulNBits.
 
-
-class Int8Table:
-    """Scored in integers by MatMulNBits: the fastest for a few rows.
-
-    Args:
-        table: The quantized table, V rows.
-        rows: At least V; zeros fill up.
+    Args: see NBitsTable.
     """
 
     def __init__(self, table: QuantizedTable, *, rows: int):
-        self.stretch = None if (table.stretch == 1).all() else table.stretch
-        ids, self._dim = table.values.shape
-        self._block = block_size(self._dim)
-        self._blocks = -(-self._dim // self._block)
-        values = np.full((rows, self._blocks * self._block), ZERO_POINT, np.uint8)
-        np.add(table.values, ZERO_POINT, out=values[:ids, : self._dim], dtype=np.int16, casting="unsafe")
-        self._values = values.reshape(rows, self._blocks, self._block)
-        self._scales = np.repeat(fill_rows(table.scales, rows, 1)[:, None], self._blocks, axis=1)  # (rows, blocks)
+        super().__init__(table, rows=rows, bits=8)
 
     def lookup(self, tape: GraphTape, ids: ir.Value) -> ir.Value:
         """See Table."""
@@ -47,27 +32,7 @@ class Int8Table:
         rows = self._centred(tape, tape.op("Gather", [values, ids], axis=0))
         row_scales = tape.op("Gather", [scales, ids], axis=0)
         row_scales = tape.op("Unsqueeze", [row_scales, tape.constant("last_axis", np.array([-1]))])
-        rows = tape.op("Mul", [rows, row_scales])  # (B, T, blocks, block_size)
-        width = self._blocks * self._block
-        rows = tape.op("Reshape", [rows, tape.constant("row_shape", np.array([0, 0, width]))])
-        return trimmed(tape, rows, self._dim, width)
-
-    def score(self, tape: GraphTape, user: ir.Value) -> tuple[ir.Value, ir.Value | None]:
-        """See Table."""
-        scores = tape.op(
-            "MatMulNBits",
-            [user, *self._constants(tape)],
-            domain="com.microsoft",
-            K=self._dim,
-            N=len(self._values),
-            bits=8,
-            block_size=self._block,
-            accuracy_level=4,  # int8 activations, one scale per row and block: rows stay independent
-        )
-        return scores, None
-
-    def _constants(self, tape: GraphTape) -> tuple[ir.Value, ir.Value]:
-        return tape.constant("item_table", self._values), tape.constant("item_scales", self._scales)
+        return self._rows(tape, tape.op("Mul", [rows, row_scales]))
 
     def _centred(self, tape: GraphTape, values: ir.Value) -> ir.Value:
         as_float = tape.op("Cast", [values], to=ir.DataType.FLOAT)
@@ -75,9 +40,8 @@ class Int8Table:
 
     def _flat(self, tape: GraphTape) -> ir.Value:
         """The bytes as (rows, D); computed from a constant, so the engine does it once, when it loads."""
-        width = self._blocks * self._block
-        shape = tape.constant("table_shape", np.array([len(self._values), width]))
-        return trimmed(tape, tape.op("Reshape", [self._constants(tape)[0], shape]), self._dim, width)
+        shape = tape.constant("table_shape", np.array([len(self._values), self._width]))
+        return trimmed(tape, tape.op("Reshape", [self._constants(tape)[0], shape]), self._dim, self._width)
 
     def _row_scales(self, tape: GraphTape) -> ir.Value:
         """(rows,): the scale of each item."""

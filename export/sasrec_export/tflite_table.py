@@ -19,10 +19,9 @@ __all__ = ["blocks_of", "held", "put_float", "put_quantized"]
 
 ITEM_TABLE = b"item_table"
 
-# Operator versions that have the kernels for 8 bits, 4 bits, and 4 bits with scales of half precision.
+# Operator versions that have the kernels for 8 and 4 bits; with scales in half precision, scoring needs one more.
 LOOKUP_VERSIONS = {8: 3, 4: 4}
 SCORING_VERSIONS = {8: 9, 4: 12}
-BLOCKWISE_SCORING_VERSION = 13
 BLOCK_STEP = 32
 """Widths for which LiteRT has kernels with scales in half precision are multiples of it."""
 LEAST_NORMAL = float(np.finfo(np.float16).tiny)

@@ -1,6 +1,5 @@
 """From a trained RUN to a bundle: write every variant, prove it equal, record goldens, measure, describe."""
 
-import hashlib
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +15,7 @@ from sasrec_export.recipe import VariantPlan
 from sasrec_export.report import log, measure, page, progress, schema
 from sasrec_export.report.schema import Report
 from sasrec_export.trained import Trained
+from sasrec_export.variants import entry_of
 from sasrec_runtime import golden as golden_module
 from sasrec_runtime import manifest as manifest_module
 from sasrec_runtime import session as session_module
@@ -89,13 +89,13 @@ def write_bundle(
         manifest = _describe(run, split, folder)
         for plan in plans:
             say(f"{plan.name}: converting")
-            variant = _write_variant(trained, plan, folder)
+            variant = variants.describe(trained, plan, folder)
             variant = _prove(trained, plan, Bundle(folder, _with(manifest, variants=[variant])), split, say)
             manifest = _with(manifest, variants=[*manifest.variants, variant])
         say("recording goldens")
         golden = goldens.record(Bundle(folder, manifest), split.test)
         (folder / "golden.json").write_bytes(golden_module.encode(golden))
-        manifest = _save(folder, _with(manifest, golden=_entry(folder, folder / "golden.json")))
+        manifest = _save(folder, _with(manifest, golden=entry_of(folder, folder / "golden.json")))
         report = measure.measure(
             Bundle.open(folder),
             log.evidence_of_run(run, split),
@@ -143,7 +143,7 @@ def _describe(run: Run, split: Split, folder: Path) -> Manifest:
         signature=SIGNATURE,
         variants=[],
         vocabulary=Vocabulary(
-            items=_entry(folder, items), titles=_entry(folder, titles) if titles is not None else None
+            items=entry_of(folder, items), titles=entry_of(folder, titles) if titles is not None else None
         ),
         fallback_items=popular.tolist(),
         golden=FileEntry(path="golden.json", bytes=0, sha256="0" * 64),
@@ -154,34 +154,6 @@ def _describe(run: Run, split: Split, folder: Path) -> Manifest:
             seed=run.seed,
             versions={name: metadata.version(name) for name in VERSIONED},
         ),
-    )
-
-
-def _write_variant(trained: Trained, plan: VariantPlan, folder: Path) -> Variant:
-    place = folder / plan.runtime / plan.recipe.name
-    place.mkdir(parents=True)
-    written = variants.write(trained, plan, place)
-    fixed: dict[str, Any] = {}
-    shape = plan.shape
-    if shape.fixed:
-        fixed = {
-            "fixed_k": trained.top_k,
-            "fixed_history": shape.history,
-            "fixed_batch": shape.batch,
-            "fixed_exclude": shape.exclude,
-            "fixed_candidates": shape.candidates,
-        }
-    elif plan.runtime == "tflite":
-        fixed = {"fixed_k": trained.top_k, "fixed_batch": 1}
-    return Variant(
-        name=plan.name,
-        runtime=plan.runtime,
-        recipe=plan.recipe.name,
-        entries={entry: path.relative_to(folder).as_posix() for entry, path in written.entries.items()},
-        files=[_entry(folder, path) for path in written.files],
-        min_runtime_version=plan.engine.min_version,
-        atol=0.0,
-        **fixed,
     )
 
 
@@ -236,7 +208,7 @@ def _document(folder: Path, manifest: Manifest, golden: Golden, report: Report, 
         texts |= {"report.json": schema.encode(report).decode(), "report.html": page.html(report)}
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-    return _with(manifest, documents=[_entry(folder, folder / name) for name in texts])
+    return _with(manifest, documents=[entry_of(folder, folder / name) for name in texts])
 
 
 def _verify(folder: Path, golden: Golden) -> None:
@@ -256,12 +228,6 @@ def _with(manifest: Manifest, **fields: Any) -> Manifest:
 def _save(folder: Path, manifest: Manifest) -> Manifest:
     (folder / MANIFEST_NAME).write_bytes(manifest_module.encode(manifest))
     return manifest
-
-
-def _entry(folder: Path, path: Path) -> FileEntry:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileEntry(path=path.relative_to(folder).as_posix(), bytes=path.stat().st_size, sha256=digest)
 
 
 def _write_lines(path: Path, lines: list[str]) -> Path:

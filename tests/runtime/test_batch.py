@@ -206,6 +206,24 @@ def test_a_job_that_broke_off_is_resumed_and_ends_with_the_same_bytes(
     assert bad_rows(out) == bad_rows(whole)
 
 
+def test_a_job_that_broke_off_with_its_output_in_place_is_resumed(
+    recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = write(tmp_path / "in.csv", USERS), tmp_path / "out.csv"
+
+    def stop(_: Path) -> None:
+        raise StoppedError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sasrec_runtime.batch.job.shutil.rmtree", stop)
+        with pytest.raises(StoppedError):
+            score_file(recommender, source, out, k=2, part_rows=2)
+    before = out.read_bytes()
+    score_file(recommender, source, out, k=2, part_rows=2, resume=True)
+    assert out.read_bytes() == before
+    assert not out.with_name("out.csv.parts").exists()
+
+
 @pytest.fixture
 def broken_off(recommender: Recommender, tmp_path: Path) -> Path:
     """An output whose job broke off after its first part."""

@@ -23,6 +23,10 @@ PART_ROWS: Final = 4096
 """Rows of the input in one part: what a kill costs at most, and what is in memory."""
 
 
+FINISHING: Final = "finishing"
+"""Lies among the parts from just before the output appears."""
+
+
 class JobDescription(msgspec.Struct, frozen=True, kw_only=True):
     """What must be the same for a job to be resumed."""
 
@@ -60,7 +64,9 @@ class Job:
         Raises:
             RequestError: The output is in the way, or what lies there is the beginning of another job.
         """
-        if self._out.exists() and not force:
+        # A kill may come when the output is there and its parts still are: then resuming puts them together again.
+        was_finishing = resume and (self._folder / FINISHING).exists()
+        if self._out.exists() and not force and not was_finishing:
             raise RequestError(f"{self._out} exists. Replace it with --force, or choose another --out.")
         if self._folder.exists() and not resume:
             if not force:
@@ -117,6 +123,7 @@ class Job:
             bad.replace(self._bad)
         else:
             self._bad.unlink(missing_ok=True)  # of an earlier job
+        (self._folder / FINISHING).touch()
         whole.replace(self._out)
         shutil.rmtree(self._folder)
 
