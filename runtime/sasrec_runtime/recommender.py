@@ -277,7 +277,7 @@ class Recommender:
         return map(self._answer, items.tolist(), scores.tolist())
 
     def _answer(self, item_ids: list[int], scores: list[float]) -> Recommendations:
-        keys: list[Any] = self.vocabulary.keys
+        keys: Sequence[Any] = self.vocabulary.keys
         titles = self.vocabulary.titles
         return Recommendations(
             [Item(keys[i], score, titles[i]) for i, score in zip(item_ids, scores, strict=True) if i != PAD_ID]
@@ -286,5 +286,5 @@ class Recommender:
     def _fallback(self, k: int, excluded: list[int]) -> Recommendations:
         left_out = set(excluded)
         popular = [item_id for item_id in self.bundle.manifest.fallback_items if item_id not in left_out][:k]
-        keys: list[Any] = self.vocabulary.keys
+        keys: Sequence[Any] = self.vocabulary.keys
         return Recommendations([Item(keys[i], None, self.vocabulary.titles[i]) for i in popular], is_fallback=True)

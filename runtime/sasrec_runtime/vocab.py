@@ -1,13 +1,15 @@
 """The vocabulary of a bundle: the caller's item keys and titles, and the item ids of the model."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_runtime.errors import BundleError, HistoryError, UnknownItemError
+from sasrec_runtime.key_index import KeyIndex, repeated_key
+from sasrec_runtime.mapped_lines import MappedLines
 from sasrec_runtime.signature import PAD_ID
 
 __all__ = ["Unknown", "Vocabulary"]
@@ -15,45 +17,76 @@ __all__ = ["Unknown", "Vocabulary"]
 Unknown = Literal["error", "drop", "map"]
 """What to do with a key outside the vocabulary: refuse it, leave it out, or put PAD_ID in its place."""
 
+MAPPED_FROM: Final = 1 << 16
+"""Items from which on the files stay on disk; before, lists and a dict cost little and are faster to ask."""
+
 FUZZY_LIMIT: Final = 20_000
 """Items up to which a message looks for similar keys; about 0.1 s there."""
+
+
+class Ids(Protocol):
+    """From key to id; a dict is one."""
+
+    def get(self, key: str, /) -> int | None:
+        """Return the id of a key; None for what is no key. TypeError for what cannot be hashed."""
+
+    def __contains__(self, key: object, /) -> bool: ...
 
 
 class Vocabulary:
     """Item keys in the order of their ids, with titles where the data has them.
 
     Law: ``ids([key(i)]) == [i]`` for every id in 1…len.
+
+    Args:
+        keys: Key of id i at index i; None at PAD_ID.
+        titles: Title of id i at index i; None at PAD_ID and where an item has none.
+        ids: The way back from the keys.
     """
 
-    def __init__(self, keys: list[str], titles: list[str] | None = None) -> None:
-        self.keys: list[str | None] = [None, *keys]
+    def __init__(self, keys: Sequence[str | None], titles: Sequence[str | None], ids: Ids) -> None:
+        self.keys = keys
         """Key of id i at index i; None at PAD_ID."""
-        self.titles: list[str | None] = [None] * len(self.keys)
+        self.titles = titles
         """Title of id i at index i; None at PAD_ID and where an item has none."""
-        if titles is not None:
-            self.titles[1:] = [title or None for title in titles]
-        self._ids = dict(zip(keys, range(1, len(keys) + 1), strict=True))
-        if len(self._ids) != len(keys):
-            line = next(i for i, key in enumerate(keys, 1) if self._ids[key] != i)
-            raise BundleError(
-                f"item key {keys[line - 1]!r:.80} stands on lines {line} and {self._ids[keys[line - 1]]}, "
-                "expected each key once. Export the bundle again."
-            )
+        self._ids = ids
+
+    @classmethod
+    def of(cls, keys: list[str], titles: list[str] | None = None) -> "Vocabulary":
+        """Return the vocabulary of keys in the order of their ids, held in memory; a title may be empty.
+
+        Raises:
+            BundleError: A key is there twice.
+        """
+        return cls._in_memory([None, *keys], [None] * (len(keys) + 1) if titles is None else [None, *titles])
 
     @classmethod
     def read(cls, items: Path, titles: Path | None, *, n_items: int) -> "Vocabulary":
         """Return the vocabulary in items.txt and titles.txt.
 
+        A large one stays on disk and costs 14 bytes an item: a dict of a million keys takes 130 MiB and seconds.
+
         Raises:
             BundleError: A file is not UTF-8, has not n_items lines, or has an empty or a repeated key.
         """
-        keys = _lines(items, n_items)
-        if "" in keys:
-            raise BundleError(f"{items}: line {keys.index('') + 1} is empty, expected a key. Export the bundle again.")
+        keys = MappedLines(items, n_items)
+        names = None if titles is None else MappedLines(titles, n_items)
+        if empty := keys.first_empty():
+            raise BundleError(f"{items}: line {empty} is empty, expected a key. Export the bundle again.")
         try:
-            return cls(keys, None if titles is None else _lines(titles, n_items))
+            if n_items < MAPPED_FROM:
+                return cls._in_memory(keys.in_memory(), names.in_memory() if names else [None] * len(keys))
+            return cls(keys, names or _NoTitles(len(keys)), KeyIndex(keys))
         except BundleError as error:
             raise BundleError(f"{items}: {error}") from error
+
+    @classmethod
+    def _in_memory(cls, keys: list[str | None], titles: list[str | None]) -> "Vocabulary":
+        ids = {key: item_id for item_id, key in enumerate(keys) if key is not None}
+        if len(ids) != len(keys) - 1:
+            line = next(i for i, key in enumerate(keys) if key is not None and ids[key] != i)
+            raise repeated_key(str(keys[line]), line, ids[str(keys[line])])
+        return cls(keys, [title or None for title in titles], ids)
 
     def __len__(self) -> int:
         return len(self.keys) - 1
@@ -120,8 +153,25 @@ class Vocabulary:
         if not close and len(self) <= FUZZY_LIMIT and len(key) <= 80:
             import difflib  # noqa: PLC0415 - only on the way to an error
 
-            close = difflib.get_close_matches(key, self._ids)
+            close = difflib.get_close_matches(key, [known for known in self.keys if known is not None])
         return f"Closest: {', '.join(map(repr, close))}. " if close else ""
+
+
+class _NoTitles(Sequence[None]):
+    """None for every id, without a list of them."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> None: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[None]: ...
+    def __getitem__(self, index: int | slice) -> list[None] | None:
+        return [None] * len(range(*index.indices(self._count))) if isinstance(index, slice) else None
 
 
 def _as_list(keys: Iterable[str], place: str) -> list[str]:
@@ -144,16 +194,3 @@ def _check_text(keys: list[Any], place: str) -> None:
                 f"{place}[{position}] is {key!r:.80} ({type(key).__name__}), expected text. "
                 "Item keys are text, as in items.txt: give str(key)."
             )
-
-
-def _lines(path: Path, n_items: int) -> list[str]:
-    """Return the lines of a file; only a line feed ends one, so that keys may hold any other character."""
-    try:
-        lines = path.read_bytes().decode("utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise BundleError(f"{path} is not UTF-8 at byte {error.start}. Export the bundle again.") from error
-    if lines[-1] == "":
-        lines.pop()
-    if len(lines) != n_items:
-        raise BundleError(f"{path} has {len(lines)} lines, expected {n_items} (n_items). Export the bundle again.")
-    return lines

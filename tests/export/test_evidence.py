@@ -12,7 +12,7 @@ from sasrec_runtime.vocab import Vocabulary
 from sasrec_train.interactions import Histories
 from sasrec_train.split import HeldOut
 
-VOCABULARY = Vocabulary([f"k{item_id}" for item_id in range(1, 6)], ["One", "Two", "", "Four", "Five"])
+VOCABULARY = Vocabulary.of([f"k{item_id}" for item_id in range(1, 6)], ["One", "Two", "", "Four", "Five"])
 
 
 @pytest.fixture

@@ -1,38 +1,102 @@
 """Vocabulary: keys to ids and back."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime import tiny
+from sasrec_runtime import mapped_lines, vocab
 from sasrec_runtime.errors import BundleError, HistoryError, UnknownItemError
+from sasrec_runtime.key_index import HASHED_WORDS, WORD, KeyIndex
+from sasrec_runtime.mapped_lines import MappedLines
 from sasrec_runtime.vocab import Vocabulary
 
 # Keys as a data set may have them: no line feed, for that ends a line of items.txt; no lone surrogates in UTF-8.
-keys = st.lists(
-    st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), min_size=1), min_size=1, unique=True
-)
+# Long ones share what a hash of their first bytes would see.
+texts = st.text(st.characters(exclude_characters="\n", exclude_categories=["Cs"]), min_size=1)
+keys = st.lists(texts | texts.map(lambda text: "https://" * (HASHED_WORDS + 1) + text), min_size=1, unique=True)
+
+
+def write(path: Path, lines: list[str]) -> Path:
+    path.write_bytes("".join(f"{line}\n" for line in lines).encode())
+    return path
+
+
+@pytest.fixture(params=["in memory", "mapped"])
+def read(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Vocabulary]:
+    """Vocabulary.read, of a small catalogue and as of a large one."""
+    monkeypatch.setattr(vocab, "MAPPED_FROM", {"in memory": 1 << 30, "mapped": 0}[request.param])
+    return Vocabulary.read
 
 
 @pytest.fixture
-def vocabulary() -> Vocabulary:
-    return Vocabulary(tiny.KEYS, tiny.TITLES)
+def vocabulary(read: Callable[..., Vocabulary], tmp_path: Path) -> Vocabulary:
+    items, titles = write(tmp_path / "items.txt", tiny.KEYS), write(tmp_path / "titles.txt", tiny.TITLES)
+    return read(items, titles, n_items=len(tiny.KEYS))
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keys)
-def test_key_undoes_ids(all_keys: list[str]) -> None:
-    vocabulary = Vocabulary(all_keys)
+def test_key_undoes_ids(
+    read: Callable[..., Vocabulary], tmp_path_factory: pytest.TempPathFactory, all_keys: list[str]
+) -> None:
+    path = write(tmp_path_factory.mktemp("vocabulary") / "items.txt", all_keys)
+    vocabulary = read(path, None, n_items=len(all_keys))
     assert [vocabulary.key(item_id) for item_id in vocabulary.ids(all_keys).tolist()] == all_keys
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keys)
-def test_any_key_survives_the_file(tmp_path_factory: pytest.TempPathFactory, all_keys: list[str]) -> None:
-    path = tmp_path_factory.mktemp("vocabulary") / "items.txt"
-    path.write_bytes("".join(f"{key}\n" for key in all_keys).encode())
-    assert Vocabulary.read(path, None, n_items=len(all_keys)).keys[1:] == all_keys
+def test_any_key_survives_the_file(
+    read: Callable[..., Vocabulary], tmp_path_factory: pytest.TempPathFactory, all_keys: list[str]
+) -> None:
+    path = write(tmp_path_factory.mktemp("vocabulary") / "items.txt", all_keys)
+    assert list(read(path, None, n_items=len(all_keys)).keys[1:]) == all_keys
+
+
+@given(keys, keys)
+def test_an_index_finds_what_a_dict_would(
+    tmp_path_factory: pytest.TempPathFactory, known: list[str], asked: list[str]
+) -> None:
+    lines = MappedLines(write(tmp_path_factory.mktemp("vocabulary") / "items.txt", known), len(known))
+    expected = {key: line for line, key in enumerate(known, 1)}
+    index = KeyIndex(lines)
+    assert [index.get(key) for key in known + asked] == [expected.get(key) for key in known + asked]
+
+
+def test_an_index_holds_more_keys_than_are_hashed_at_once(tmp_path: Path) -> None:
+    known = [str(number) for number in range(1, 70_000)]
+    index = KeyIndex(MappedLines(write(tmp_path / "items.txt", known), len(known)))
+    assert [index.get(key) for key in known] == list(range(1, 70_000))
+
+
+def test_keys_that_end_alike_beyond_what_is_hashed_are_told_apart(tmp_path: Path) -> None:
+    end = "e" * (WORD * HASHED_WORDS)
+    index = KeyIndex(MappedLines(write(tmp_path / "items.txt", ["a" + end, "b" + end]), 2))
+    assert (index.get("a" + end), index.get("b" + end), index.get("c" + end)) == (1, 2, None)
+
+
+@pytest.mark.parametrize("key", ["\ud800", 1, None])
+def test_an_index_does_not_hold_what_is_no_utf_8_text(tmp_path: Path, key: object) -> None:
+    assert key not in KeyIndex(MappedLines(write(tmp_path / "items.txt", ["a"]), 1))
+
+
+def test_utf_8_may_be_cut_between_the_parts_that_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapped_lines, "CHUNK_BYTES", 2)
+    assert MappedLines(write(tmp_path / "items.txt", ["aé€😀", "b"]), 2)[1:] == ["aé€😀", "b"]
+
+
+def test_the_place_of_what_is_no_utf_8_counts_from_the_start_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapped_lines, "CHUNK_BYTES", 2)
+    (tmp_path / "items.txt").write_bytes(b"abc\xe2\x82a\n")
+    with pytest.raises(BundleError, match="not UTF-8 at byte 3"):
+        MappedLines(tmp_path / "items.txt", 1)
 
 
 @pytest.mark.parametrize(("unknown", "ids"), [("drop", [1, 2]), ("map", [1, 0, 2])])
@@ -81,17 +145,18 @@ def test_ids_refuses_what_is_no_sequence_of_text(
         vocabulary.ids(given, unknown)
 
 
-@pytest.mark.parametrize("given", [("apple", "bread"), iter(["apple", "bread"]), np.array(["apple", "bread"])])
-def test_ids_takes_any_iterable_of_text(vocabulary: Vocabulary, given: object) -> None:
-    assert vocabulary.ids(given).tolist() == [1, 2]
+@pytest.mark.parametrize("iterable", [tuple, iter, np.array])
+def test_ids_takes_any_iterable_of_text(vocabulary: Vocabulary, iterable: Callable[..., Iterable[str]]) -> None:
+    assert vocabulary.ids(iterable(["apple", "bread"])).tolist() == [1, 2]
 
 
 def test_titles_are_none_where_the_line_is_empty(vocabulary: Vocabulary) -> None:
     assert (vocabulary.title(1), vocabulary.title(7)) == ("An apple", None)
 
 
-def test_titles_are_none_without_a_file() -> None:
-    assert Vocabulary(tiny.KEYS).title(1) is None
+def test_titles_are_none_without_a_file(read: Callable[..., Vocabulary], tmp_path: Path) -> None:
+    vocabulary = read(write(tmp_path / "items.txt", ["a", "b"]), None, n_items=2)
+    assert (vocabulary.title(1), vocabulary.titles[1:], len(vocabulary.titles)) == (None, [None, None], 3)
 
 
 @pytest.mark.parametrize("item_id", [0, -1, 8])
@@ -113,23 +178,26 @@ def test_length_and_membership(vocabulary: Vocabulary) -> None:
         pytest.param(b"a\nb\nc\nd\n", "has 4 lines, expected 3", id="more"),
         pytest.param(b"a\nb\na\n", "'a' stands on lines 1 and 3, expected each key once", id="twice"),
         pytest.param(b"a\n\nc\n", "line 2 is empty", id="empty"),
+        pytest.param(b"", "has 0 lines, expected 3", id="nothing"),
         pytest.param(b"a\n\xff\nc\n", "is not UTF-8 at byte 2", id="not UTF-8"),
     ],
 )
-def test_read_refuses(tmp_path: Path, data: bytes, message: str) -> None:
+def test_read_refuses(read: Callable[..., Vocabulary], tmp_path: Path, data: bytes, message: str) -> None:
     path = tmp_path / "items.txt"
     path.write_bytes(data)
     with pytest.raises(BundleError, match=message):
-        Vocabulary.read(path, None, n_items=3)
+        read(path, None, n_items=3)
 
 
-def test_titles_have_as_many_lines_as_items(tmp_path: Path) -> None:
+def test_titles_have_as_many_lines_as_items(read: Callable[..., Vocabulary], tmp_path: Path) -> None:
     (tmp_path / "items.txt").write_text("a\nb\n")
     (tmp_path / "titles.txt").write_text("A\n")
     with pytest.raises(BundleError, match=r"titles.txt has 1 lines, expected 2"):
-        Vocabulary.read(tmp_path / "items.txt", tmp_path / "titles.txt", n_items=2)
+        read(tmp_path / "items.txt", tmp_path / "titles.txt", n_items=2)
 
 
-def test_the_last_line_feed_may_be_missing(tmp_path: Path) -> None:
+def test_the_last_line_feed_may_be_missing(read: Callable[..., Vocabulary], tmp_path: Path) -> None:
     (tmp_path / "items.txt").write_text("a\nb")
-    assert len(Vocabulary.read(tmp_path / "items.txt", None, n_items=2)) == 2
+    vocabulary = read(tmp_path / "items.txt", None, n_items=2)
+    assert vocabulary.ids(["a", "b"]).tolist() == [1, 2]
+    assert [vocabulary.key(1), vocabulary.key(2)] == ["a", "b"]
