@@ -1,7 +1,10 @@
 """Batch scoring: files in, files out, whatever single rows hold and wherever a job breaks off."""
 
 import csv
+import errno
 import json
+import os
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,8 +13,8 @@ import msgspec
 import pytest
 
 from sasrec_export.cli import main
+from sasrec_runtime.batch import durable, readers
 from sasrec_runtime.batch import job as job_module
-from sasrec_runtime.batch import readers
 from sasrec_runtime.batch.answering import Answering
 from sasrec_runtime.batch.rows import BadRow, Columns, Row
 from sasrec_runtime.batch.score_file import Progress, score_file
@@ -222,6 +225,68 @@ def test_a_job_that_broke_off_with_its_output_in_place_is_resumed(
     score_file(recommender, source, out, k=2, part_rows=2, resume=True)
     assert out.read_bytes() == before
     assert not out.with_name("out.csv.parts").exists()
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """What is flushed (by inode) and what is renamed (inode of the file, inode of its new folder), in order."""
+    events: list[tuple[str, Any]] = []
+    flush, rename = os.fsync, Path.replace
+
+    def fsync(descriptor: int) -> None:
+        events.append(("flush", os.fstat(descriptor).st_ino))
+        flush(descriptor)
+
+    def replace(source: Path, target: Path) -> Path:
+        events.append(("rename", (source.stat().st_ino, target.parent.stat().st_ino)))
+        return rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    return events
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_file_is_on_the_disk_before_it_has_its_name(
+    recommender: Recommender, tmp_path: Path, disk: list[tuple[str, Any]], suffix: str
+) -> None:
+    source = write(tmp_path / "in.csv", [*USERS, ("bad", ["?"])])
+    score_file(recommender, source, tmp_path / f"out.{suffix}", k=1, part_rows=3)
+    renames = [place for place, (kind, _) in enumerate(disk) if kind == "rename"]
+    assert len(renames) == 7  # job.json, rows and bad rows of two parts, the output and its bad rows
+    assert [disk[place - 1] for place in renames] == [("flush", disk[place][1][0]) for place in renames]
+
+
+def test_every_name_is_on_the_disk_before_the_job_goes_on(
+    recommender: Recommender, tmp_path: Path, disk: list[tuple[str, Any]]
+) -> None:
+    score_file(recommender, write(tmp_path / "in.csv", USERS), tmp_path / "out.csv", k=1, part_rows=3)
+    renames = [place for place, (kind, _) in enumerate(disk) if kind == "rename"]
+    assert [disk[place + 1] for place in renames] == [("flush", disk[place][1][1]) for place in renames]
+
+
+@pytest.fixture
+def refusing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system that flushes no folder, and whose disk is full."""
+
+    def fsync(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        raise OSError(errno.EINVAL if is_folder else errno.ENOSPC, "refused")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+@pytest.mark.usefixtures("refusing")
+def test_a_system_that_flushes_no_folder_stops_nothing(tmp_path: Path) -> None:
+    durable.flush(tmp_path)
+
+
+@pytest.mark.usefixtures("refusing")
+def test_a_file_that_cannot_be_flushed_gets_no_name(tmp_path: Path) -> None:
+    (tmp_path / "written").touch()
+    with pytest.raises(OSError, match="refused"):
+        durable.move(tmp_path / "written", tmp_path / "place")
+    assert not (tmp_path / "place").exists()
 
 
 @pytest.fixture

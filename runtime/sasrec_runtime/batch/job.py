@@ -2,8 +2,9 @@
 
 Beside OUT lies the folder OUT.parts while the job runs: job.json says what is being done, and part i is i.rows with the
 answers and i.bad with the bad rows, of the same PART_ROWS rows of the input. i.rows appears last and at once.
+Every file is on the disk before it has its name.
 
-Law: the parts of a job, and so OUT, are the same whether or not it was killed and resumed.
+Law: the parts of a job, and so OUT, are the same whether or not it was killed and resumed; a power cut is a kill.
 """
 
 import shutil
@@ -13,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from sasrec_runtime.batch import formats, writers
+from sasrec_runtime.batch import durable, formats, writers
 from sasrec_runtime.batch.rows import Answer, BadRow
 from sasrec_runtime.errors import RequestError
 
@@ -77,6 +78,7 @@ class Job:
         if self._folder.exists():
             return self._resumed()
         self._folder.mkdir(parents=True)
+        durable.flush(self._folder.parent)
         _write_whole(self._folder / "job.json", msgspec.json.format(msgspec.json.encode(self._description)))
         return 0
 
@@ -104,7 +106,7 @@ class Job:
         _write_whole(self._folder / f"{part}.bad", b"".join(msgspec.json.encode(row) + b"\n" for row in bad))
         temporary = self._folder / f"{part}.tmp"
         writers.write(temporary, self._kind, answers, str(self._description.options["separator"]))
-        temporary.replace(self._folder / f"{part}.rows")
+        durable.move(temporary, self._folder / f"{part}.rows")
 
     def bad_count(self, part: int) -> int:
         """Return how many bad rows a part that is done has."""
@@ -120,11 +122,12 @@ class Job:
             for chunk in self._bad_parts(parts):
                 target.write(chunk)
         if bad.stat().st_size:
-            bad.replace(self._bad)
+            durable.move(bad, self._bad)
         else:
             self._bad.unlink(missing_ok=True)  # of an earlier job
         (self._folder / FINISHING).touch()
-        whole.replace(self._out)
+        durable.flush(self._folder)
+        durable.move(whole, self._out)
         shutil.rmtree(self._folder)
 
     def _bad_parts(self, parts: int) -> Iterator[bytes]:
@@ -139,4 +142,4 @@ def bad_rows_path(out: Path) -> Path:
 def _write_whole(path: Path, data: bytes) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_bytes(data)
-    temporary.replace(path)
+    durable.move(temporary, path)
