@@ -3,16 +3,18 @@
 import operator
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal, Unpack, get_args, overload
+from typing import Any, Literal, Unpack, get_args, overload
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_runtime import groups
 from sasrec_runtime import history as history_module
 from sasrec_runtime import session as session_module
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.errors import HistoryError, MissingRuntimeError, RequestError
+from sasrec_runtime.groups import BATCH_BYTES
 from sasrec_runtime.manifest import Variant
 from sasrec_runtime.session import Session
 from sasrec_runtime.session_options import OptionNames
@@ -20,18 +22,6 @@ from sasrec_runtime.signature import PAD_ID
 from sasrec_runtime.vocab import Unknown
 
 __all__ = ["BATCH_BYTES", "Item", "Recommendations", "Recommender"]
-
-BATCH_BYTES: Final = 64 << 20
-"""Memory for one call of a session with several histories, where the caller says nothing else."""
-
-MAX_ROWS: Final = 256
-"""Histories in one call at most: more are no faster, and a small catalogue's budget would allow thousands."""
-
-SCORE_BYTES: Final = 12
-"""Of a history for each item of the catalogue: a graph holds its scores as integers, as floats and masked."""
-
-POSITION_VALUES: Final = 8
-"""Vectors of a history for each of its positions that an encoder holds at once."""
 
 
 class Item(msgspec.Struct, frozen=True, gc=False):
@@ -83,7 +73,8 @@ class Recommender:
     """A loaded variant of a bundle. Safe to call from several threads.
 
     Laws: `recommend` never returns an excluded item or one item twice; ``recommend(keys, j)`` is the start of
-    ``recommend(keys, k)`` for j < k; `recommend_batch` answers as `recommend` does, row by row.
+    ``recommend(keys, k)`` for j < k; `recommend_batch` answers as `recommend` does, row by row, and `score_batch` as
+    `score` does, but for rounding.
 
     Example:
         ``Recommender.load("bundle").recommend(["50", "181", "172"], k=10)``
@@ -193,8 +184,7 @@ class Recommender:
             As `recommend`; messages name the history, as in `histories[3][0]`.
         """
         k = self._checked_k(k)
-        if isinstance(histories, str | bytes):
-            raise HistoryError(f"histories is the single text {histories!r:.80}, expected a sequence of histories.")
+        _check_lists("histories", histories, "histories")
         id_lists = [
             self.vocabulary.id_list(keys, self._unknown, place=f"histories[{row}]")
             for row, keys in enumerate(histories)
@@ -206,8 +196,8 @@ class Recommender:
                 rows.append(row)
             else:
                 answers[row] = self._fallback(k, ids if exclude_seen else [])
-        rows.sort(key=lambda row: len(id_lists[row]))
-        for group in self._groups(rows, [len(ids) for ids in id_lists], batch_bytes):
+        lengths = {row: len(id_lists[row]) for row in rows}
+        for group in groups.to_recommend(self.bundle.manifest.model, lengths, batch_bytes):
             answers.update(zip(group, self._run([id_lists[row] for row in group], k, exclude_seen), strict=True))
         return [answers[row] for row in range(len(id_lists))]
 
@@ -226,21 +216,58 @@ class Recommender:
             RequestError: There are no candidates.
             UnknownItemError: A candidate is unknown, whatever `unknown` the recommender was loaded with.
         """
-        newest = self.vocabulary.id_list(keys, self._unknown, place="history")[-self._max_len :]
-        candidate_ids = self.vocabulary.id_list(candidates, place="candidates")
-        if not candidate_ids:
-            raise RequestError("candidates is empty, expected at least one item key.")
-        if not any(newest):
-            raise HistoryError(
-                "history is empty, or none of its newest items is known; expected at least one known item. "
-                "Rank newcomers by recommend([]), the most popular items."
-            )
+        newest, candidate_ids = self._scorable(keys, candidates)
         scores = self.session.score(np.array([newest], np.int32), np.array([candidate_ids], np.int32))
         return scores.reshape(-1)
+
+    def score_batch(
+        self,
+        histories: Sequence[Sequence[str]],
+        candidates: Sequence[Sequence[str]],
+        *,
+        batch_bytes: int = BATCH_BYTES,
+    ) -> list[NDArray[np.float32]]:
+        """Return what `score` returns, for each of several histories with candidates of its own.
+
+        Rows run in groups of similar numbers of candidates and similar length, so that short ones are not padded to
+        the longest.
+
+        Args:
+            histories: Item keys of each user, oldest first; at least one known in each.
+            candidates: Item keys to score for each user, all known.
+            batch_bytes: As for `recommend_batch`.
+
+        Returns:
+            float32 (len(candidates[row]),) for each row.
+
+        Raises:
+            As `score`; messages name the row, as in `candidates[3][0]`. RequestError also where there are not as many
+            lists of candidates as histories.
+        """
+        _check_lists("histories", histories, "histories")
+        _check_lists("candidates", candidates, "lists of item keys")
+        histories, candidates = list(histories), list(candidates)
+        if len(histories) != len(candidates):
+            raise RequestError(
+                f"candidates has {len(candidates)} lists, expected {len(histories)}, one for each history."
+            )
+        requests = [
+            self._scorable(keys, wanted, f"histories[{row}]", f"candidates[{row}]")
+            for row, (keys, wanted) in enumerate(zip(histories, candidates, strict=True))
+        ]
+        answers: dict[int, NDArray[np.float32]] = {}
+        sizes = [(len(newest), len(candidate_ids)) for newest, candidate_ids in requests]
+        for group in groups.to_score(self.bundle.manifest.model, sizes, batch_bytes):
+            answers.update(zip(group, self._scores([requests[row] for row in group]), strict=True))
+        return [answers[row] for row in range(len(requests))]
 
     def check_history(self, keys: Sequence[str]) -> None:
         """Raise what `recommend` would raise for this history, without running the model."""
         self.vocabulary.id_list(keys, self._unknown, place="history")
+
+    def check_score(self, keys: Sequence[str], candidates: Sequence[str]) -> None:
+        """Raise what `score` would raise for this history and these candidates, without running the model."""
+        self._scorable(keys, candidates)
 
     def __repr__(self) -> str:
         return f"Recommender({str(self.bundle.path)!r}, variant={self.variant.name!r}, n_items={self._n_items})"
@@ -253,19 +280,32 @@ class Recommender:
         session_module.check_k(k, self.variant, self._n_items)
         return k
 
-    def _groups(self, rows: list[int], lengths: list[int], batch_bytes: int) -> Iterator[list[int]]:
-        """Yield rows, sorted by length, in groups that a call has memory for; the longest first, to know its width."""
-        end = len(rows)
-        while end:
-            size = max(1, min(MAX_ROWS, batch_bytes // self._row_bytes(min(lengths[rows[end - 1]], self._max_len))))
-            yield rows[max(end - size, 0) : end]
-            end = max(end - size, 0)
+    def _scorable(
+        self,
+        keys: Sequence[str],
+        candidates: Sequence[str],
+        history_place: str = "history",
+        candidates_place: str = "candidates",
+    ) -> tuple[list[int], list[int]]:
+        """Return the ids of the newest items and of the candidates; the places are what messages call them."""
+        newest = self.vocabulary.id_list(keys, self._unknown, place=history_place)[-self._max_len :]
+        candidate_ids = self.vocabulary.id_list(candidates, place=candidates_place)
+        if not candidate_ids:
+            raise RequestError(f"{candidates_place} is empty, expected at least one item key.")
+        if not any(newest):
+            raise HistoryError(
+                f"{history_place} is empty, or none of its newest items is known; expected at least one known item. "
+                "Rank newcomers by recommend([]), the most popular items."
+            )
+        return newest, candidate_ids
 
-    def _row_bytes(self, columns: int) -> int:
-        """Return about how much a session's arrays hold for one history of so many columns."""
-        model = self.bundle.manifest.model
-        encoder = 4 * columns * (POSITION_VALUES * model.hidden_dim + model.num_heads * columns)
-        return SCORE_BYTES * self._n_items + encoder
+    def _scores(self, requests: list[tuple[list[int], list[int]]]) -> Iterator[NDArray[np.float32]]:
+        history = history_module.encode_batch([newest for newest, _ in requests], max_len=self._max_len)
+        wanted = [candidate_ids for _, candidate_ids in requests]
+        candidates = history_module.encode_batch(wanted, max_len=max(map(len, wanted)))  # padded on the left, too
+        scores = self.session.score(history, candidates)
+        # A copy, for a view would keep the whole group's scores.
+        return (row[-len(candidate_ids) :].copy() for row, candidate_ids in zip(scores, wanted, strict=True))
 
     def _run(self, id_lists: list[list[int]], k: int, exclude_seen: bool) -> Iterator[Recommendations]:
         history = history_module.encode_batch(id_lists, max_len=self._max_len)
@@ -288,3 +328,8 @@ class Recommender:
         popular = [item_id for item_id in self.bundle.manifest.fallback_items if item_id not in left_out][:k]
         keys: Sequence[Any] = self.vocabulary.keys
         return Recommendations([Item(keys[i], None, self.vocabulary.titles[i]) for i in popular], is_fallback=True)
+
+
+def _check_lists(place: str, lists: Sequence[Sequence[str]], expected: str) -> None:
+    if isinstance(lists, str | bytes):
+        raise HistoryError(f"{place} is the single text {lists!r:.80}, expected a sequence of {expected}.")

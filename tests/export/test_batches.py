@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from export.conftest import BACKENDS, REPEAT_ATOL
 from sasrec_runtime.errors import RequestError
 from sasrec_runtime.recommender import Recommender
 from sasrec_runtime.session import open_session
@@ -70,6 +71,16 @@ def test_alone_and_in_a_batch_differ_by_what_the_recipe_promises(bundle, name, s
             near = np.abs(np.subtract.outer(scores[row], scores[row])) <= 2 * atol
             np.fill_diagonal(near, val=False)
             assert (near.any(axis=1) | (scores[row] - last <= 2 * atol))[moved].all()
+
+
+@pytest.mark.parametrize("name", [name for name in BACKENDS if name != "keras"])
+def test_candidates_score_in_a_batch_what_they_score_alone(bundle, name) -> None:
+    recommender, rng = Recommender.load(bundle, variant=name), np.random.default_rng(0)
+    keys = np.array(recommender.vocabulary.keys[1:])
+    histories, candidates = ([rng.choice(keys, size).tolist() for size in rng.integers(1, 40, 30)] for _ in range(2))
+    alone = [recommender.score(*request) for request in zip(histories, candidates, strict=True)]
+    together = recommender.score_batch(histories, candidates)
+    np.testing.assert_allclose(np.concatenate(together), np.concatenate(alone), rtol=0, atol=REPEAT_ATOL[name])
 
 
 @a_few

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -13,6 +14,7 @@ from runtime import tiny
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.recommender import Recommender
 from sasrec_runtime.session import Session, open_session
+from sasrec_runtime.shapes import FittedSession
 
 RUNTIMES = ["onnx-fp32", "onnx-inline", pytest.param("tflite-fp32", marks=pytest.mark.tf)]
 
@@ -60,8 +62,19 @@ def session(request: pytest.FixtureRequest) -> Session:
 
 @pytest.fixture(scope="session", params=RUNTIMES)
 def recommender(request: pytest.FixtureRequest) -> Recommender:
-    folder = "tflite_bundle" if request.param.startswith("tflite") else "shared_bundle"
-    return Recommender.load(request.getfixturevalue(folder), variant=request.param)
+    return loaded(request, request.param)
+
+
+@pytest.fixture(scope="session", params=[*RUNTIMES, "fixed"])
+def any_recommender(request: pytest.FixtureRequest) -> Recommender:
+    """As `recommender`, and a variant of fixed shapes, which sees three rows and two candidates at a time."""
+    if request.param != "fixed":
+        return loaded(request, request.param)
+    recommender = loaded(request, "onnx-fp32")
+    sizes = {"fixed_k": 5, "fixed_history": tiny.MAX_LEN, "fixed_batch": 3, "fixed_candidates": 2}
+    variant = msgspec.structs.replace(recommender.variant, **sizes)
+    session = FittedSession(recommender.session, variant, tiny.N_ITEMS)
+    return Recommender(recommender.bundle, variant, session)
 
 
 @pytest.fixture
@@ -76,6 +89,11 @@ def rewrite(tiny_bundle: Path) -> Callable[[bytes, bytes], Path]:
         return tiny_bundle
 
     return replace
+
+
+def loaded(request: pytest.FixtureRequest, variant: str) -> Recommender:
+    folder = "tflite_bundle" if variant.startswith("tflite") else "shared_bundle"
+    return Recommender.load(request.getfixturevalue(folder), variant=variant)
 
 
 @pytest.fixture

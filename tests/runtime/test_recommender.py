@@ -13,10 +13,21 @@ from hypothesis import strategies as st
 import sasrec_runtime
 from runtime import tiny
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.errors import HistoryError, MissingRuntimeError, RequestError, UnknownItemError, VariantError
+from sasrec_runtime.errors import (
+    HistoryError,
+    MissingRuntimeError,
+    RequestError,
+    SasrecError,
+    UnknownItemError,
+    VariantError,
+)
 from sasrec_runtime.recommender import Item, Recommendations, Recommender
 
 histories = st.lists(st.sampled_from(tiny.KEYS), max_size=9)
+requests = st.tuples(
+    st.lists(st.sampled_from(tiny.KEYS), min_size=1, max_size=9),
+    st.lists(st.sampled_from(tiny.KEYS), min_size=1, max_size=40),
+)
 
 
 def keys(recommendations: Recommendations) -> list[str]:
@@ -103,13 +114,14 @@ def test_a_history_whose_newest_places_are_all_padding_is_empty_but_seen(mapping
     assert keys(answer) == ["apple", "bread", "eggs"]
 
 
-@pytest.mark.parametrize("call", ["recommend", "recommend_batch", "score"])
+@pytest.mark.parametrize("call", ["recommend", "recommend_batch", "score", "score_batch"])
 def test_an_unknown_key_is_an_error_by_default(bundle: Bundle, call: str) -> None:
     recommender = Recommender.load(bundle)
     calls = {
         "recommend": lambda: recommender.recommend(["apple", "aple"], 1),
         "recommend_batch": lambda: recommender.recommend_batch([[], ["apple", "aple"]], 1),
         "score": lambda: recommender.score(["apple", "aple"], ["figs"]),
+        "score_batch": lambda: recommender.score_batch([["figs"], ["apple", "aple"]], [["figs"]] * 2),
     }
     with pytest.raises(UnknownItemError, match=r"^histor(y|ies\[1\])\[1\] is 'aple'.* Closest: 'apple'"):
         calls[call]()
@@ -124,6 +136,9 @@ def test_an_unknown_key_is_an_error_by_default(bundle: Bundle, call: str) -> Non
         pytest.param(lambda r: r.recommend_batch(["apple"], 1), r"histories\[0\] is the single text", id="batch row"),
         pytest.param(lambda r: r.score("apple", ["figs"]), "history is the single text", id="score history"),
         pytest.param(lambda r: r.score(["apple"], "figs"), "candidates is the single text", id="candidates"),
+        pytest.param(lambda r: r.score_batch("apple", []), "histories is the single text", id="score histories"),
+        pytest.param(lambda r: r.score_batch([["figs"]], "figs"), "candidates is the single text", id="score lists"),
+        pytest.param(lambda r: r.score_batch([["figs"]], ["figs"]), r"candidates\[0\] is the single", id="score row"),
         pytest.param(lambda r: r.recommend([50], 1), r"history\[0\] is 50 \(int\), expected text", id="int"),
         pytest.param(lambda r: r.recommend(["figs"], 1, exclude=[50]), r"exclude\[0\] is 50 \(int\)", id="exclude int"),
         pytest.param(lambda r: r.score(["figs"], [50]), r"candidates\[0\] is 50 \(int\)", id="candidate int"),
@@ -218,6 +233,74 @@ def test_a_budget_below_one_row_runs_row_by_row(bundle: Bundle) -> None:
 
 def test_an_empty_batch_has_no_answers(recommender: Recommender) -> None:
     assert recommender.recommend_batch([], 3) == []
+
+
+@given(batch=st.lists(requests, max_size=8))
+def test_a_batch_is_scored_as_single_calls_score(
+    any_recommender: Recommender, batch: list[tuple[list[str], list[str]]]
+) -> None:
+    singles = [any_recommender.score(*request).tolist() for request in batch]
+    given_lists = [list(part) for part in zip(*batch, strict=True)] or [[], []]
+    assert [scores.tolist() for scores in any_recommender.score_batch(*given_lists)] == singles
+
+
+def test_scores_of_a_batch_are_arrays_of_their_own(any_recommender: Recommender) -> None:
+    first, second = any_recommender.score_batch([["apple"], ["figs"]], [["dates"], ["dates", "eggs"]])
+    assert (first.dtype, first.shape, second.shape) == (np.float32, (1,), (2,))
+    assert first.base is second.base is None
+
+
+@pytest.fixture
+def scored_shapes(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> tuple[Recommender, list[tuple[int, int, int]]]:
+    """A recommender, and the rows, history columns and candidate columns of each call of its session's `score`."""
+    recommender = Recommender.load(bundle)
+    calls: list[tuple[int, int, int]] = []
+    run = recommender.session.score
+    monkeypatch.setattr(recommender.session, "score", lambda h, c: (calls.append((*h.shape, c.shape[1])), run(h, c))[1])
+    return recommender, calls
+
+
+def test_a_large_batch_is_scored_in_groups_that_fit_the_budget(
+    scored_shapes: tuple[Recommender, list[tuple[int, int, int]]],
+) -> None:
+    recommender, calls = scored_shapes
+    # 16 candidates take 576 bytes, a history of four items 320, one of one 68.
+    recommender.score_batch(
+        [["apple"], ["figs"] * 4, ["eggs"], ["dates"] * 4, ["figs"]], [["eggs"]] * 5, batch_bytes=1800
+    )
+    assert calls == [(2, 4, 1), (2, 1, 1), (1, 1, 1)]
+
+
+def test_a_budget_below_one_row_scores_row_by_row(
+    scored_shapes: tuple[Recommender, list[tuple[int, int, int]]],
+) -> None:
+    recommender, calls = scored_shapes
+    recommender.score_batch([["apple"], ["figs"]], [["eggs"]] * 2, batch_bytes=1)
+    assert calls == [(1, 1, 1), (1, 1, 1)]
+
+
+def test_few_candidates_are_not_padded_to_many(scored_shapes: tuple[Recommender, list[tuple[int, int, int]]]) -> None:
+    recommender, calls = scored_shapes
+    recommender.score_batch([["apple"]] * 3, [["eggs"] * 3, ["figs"] * 100, ["dates"] * 5])
+    assert calls == [(2, 1, 5), (1, 1, 100)]
+
+
+@pytest.mark.parametrize(
+    ("histories", "candidates", "message"),
+    [
+        pytest.param([["figs"]], [], "candidates has 0 lists, expected 1, one for each history", id="one too few"),
+        pytest.param([["figs"]] * 2, [["figs"], []], r"candidates\[1\] is empty", id="no candidates"),
+        pytest.param([["figs"], ["?"]], [["figs"]] * 2, r"histories\[1\] is empty, or none", id="empty history"),
+        pytest.param(
+            [["figs"]] * 2, [["figs"], ["eggs", "?"]], r"candidates\[1\]\[1\] is '\?'", id="unknown candidate"
+        ),
+    ],
+)
+def test_a_batch_that_cannot_be_scored_names_the_row(
+    dropping: Recommender, histories: list[list[str]], candidates: list[list[str]], message: str
+) -> None:
+    with pytest.raises(SasrecError, match=message):
+        dropping.score_batch(histories, candidates)
 
 
 @given(history=histories, k=st.integers(1, 5))
