@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from runtime import tiny
 from sasrec_export.cli import main
 from sasrec_runtime.batch import durable, readers
 from sasrec_runtime.batch import job as job_module
@@ -185,6 +186,40 @@ def test_a_row_that_the_variant_cannot_answer_does_not_stop_the_others(
     answers, bad = Answering(recommender, 1, exclude_seen=True, batch_bytes=1 << 20).answer(rows)
     assert [answer.user for answer in answers] == ["a", "c"]
     assert bad == [BadRow(2, "b", "too many excluded")]
+
+
+def test_rows_with_candidates_run_together(recommender: Recommender, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls, run = [], recommender.session.score
+    monkeypatch.setattr(recommender.session, "score", lambda h, c: (calls.append(len(h)), run(h, c))[1])
+    rows = [Row(1, "a", ["apple"], ["figs"]), Row(2, "b", ["eggs"], None), Row(3, "c", ["eggs"], ["apple", "bread"])]
+    Answering(recommender, 1, exclude_seen=True, batch_bytes=1 << 20).answer(rows)
+    assert calls == [2]
+
+
+def test_rows_with_and_without_candidates_keep_their_order(recommender: Recommender) -> None:
+    wanted = [["figs"], None, ["apple", "bread"], None, ["eggs"]]
+    rows = [Row(number, f"u{number}", ["apple"], candidates) for number, candidates in enumerate(wanted)]
+    answers, _ = Answering(recommender, 1, exclude_seen=True, batch_bytes=1 << 20).answer(rows)
+    assert [(answer.user, answer.items) for answer in answers] == [
+        (row.user, row.candidates or ["dates"]) for row in rows
+    ]
+
+
+def test_candidates_that_the_variant_cannot_score_do_not_stop_the_others(
+    recommender: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = recommender.session.score
+
+    def two_at_most(history: Any, candidates: Any) -> Any:
+        if candidates.shape[1] > 2:
+            raise RequestError("too many candidates")
+        return run(history, candidates)
+
+    monkeypatch.setattr(recommender.session, "score", two_at_most)
+    rows = [Row(number, "u", ["apple"], tiny.KEYS[:count]) for number, count in enumerate([1, 3, 2], 1)]
+    answers, bad = Answering(recommender, 1, exclude_seen=True, batch_bytes=1 << 20).answer(rows)
+    assert [answer.items for answer in answers] == [tiny.KEYS[:1], tiny.KEYS[:2]]
+    assert bad == [BadRow(2, "u", "too many candidates")]
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

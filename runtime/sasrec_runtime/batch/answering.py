@@ -1,10 +1,18 @@
 """Rows to answers: what one bad row holds never keeps its neighbours from an answer."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
 from sasrec_runtime.batch.rows import Answer, BadRow, Row
 from sasrec_runtime.errors import SasrecError
 from sasrec_runtime.recommender import Recommendations, Recommender
 
 __all__ = ["Answering"]
+
+Found = TypeVar("Found")
 
 
 class Answering:
@@ -28,49 +36,58 @@ class Answering:
         """Return the answers, in the order of the rows, and the rows that have none."""
         answers: dict[int, Answer] = {}
         bad: list[BadRow] = []
-        plain: list[Row] = []
-        for row in rows:
-            if row.candidates is not None:
-                self._score(row, answers, bad)
-            elif self._is_known(row, bad):
-                plain.append(row)
-        for row, found in self._recommend(plain, bad):
+        known = [row for row in rows if self._is_known(row, bad)]
+        plain = [row for row in known if row.candidates is None]
+        scored = [row for row in known if row.candidates is not None]
+        for row, found in _answered(plain, self._recommend_all, self._recommend, bad):
             scores = None if found.is_fallback else [item.score or 0.0 for item in found]
             answers[row.number] = Answer(row.user, [item.key for item in found], scores, found.is_fallback)
+        for row, given in _answered(scored, self._score_all, self._score, bad):
+            answers[row.number] = Answer(row.user, row.candidates or [], given.tolist(), is_fallback=False)
         ordered = [answers[row.number] for row in rows if row.number in answers]
         return ordered, sorted(bad, key=lambda row: row.row)
 
     def _is_known(self, row: Row, bad: list[BadRow]) -> bool:
         """Note a row whose keys the recommender refuses."""
         try:
-            self._recommender.check_history(row.history)
+            if row.candidates is None:
+                self._recommender.check_history(row.history)
+            else:
+                self._recommender.check_score(row.history, row.candidates)
         except SasrecError as error:
             bad.append(BadRow(row.number, row.user, str(error)))
             return False
         return True
 
-    def _score(self, row: Row, answers: dict[int, Answer], bad: list[BadRow]) -> None:
-        candidates = row.candidates or []
+    def _recommend_all(self, rows: list[Row]) -> list[Recommendations]:
+        return self._recommender.recommend_batch(
+            [row.history for row in rows], self._k, exclude_seen=self._exclude_seen, batch_bytes=self._batch_bytes
+        )
+
+    def _recommend(self, row: Row) -> Recommendations:
+        return self._recommender.recommend(row.history, self._k, exclude_seen=self._exclude_seen)
+
+    def _score_all(self, rows: list[Row]) -> list[NDArray[np.float32]]:
+        return self._recommender.score_batch(
+            [row.history for row in rows], [row.candidates or [] for row in rows], batch_bytes=self._batch_bytes
+        )
+
+    def _score(self, row: Row) -> NDArray[np.float32]:
+        return self._recommender.score(row.history, row.candidates or [])
+
+
+def _answered(
+    rows: list[Row], together: Callable[[list[Row]], list[Found]], alone: Callable[[Row], Found], bad: list[BadRow]
+) -> list[tuple[Row, Found]]:
+    """Return what was found for each row, and note the rows that have no answer."""
+    try:
+        return list(zip(rows, together(rows), strict=True))
+    except SasrecError:
+        pass  # one row asks for what the variant cannot do; find out which, row by row
+    single = []
+    for row in rows:
         try:
-            scores = self._recommender.score(row.history, candidates)
+            single.append((row, alone(row)))
         except SasrecError as error:
             bad.append(BadRow(row.number, row.user, str(error)))
-        else:
-            answers[row.number] = Answer(row.user, candidates, scores.tolist(), is_fallback=False)
-
-    def _recommend(self, rows: list[Row], bad: list[BadRow]) -> list[tuple[Row, Recommendations]]:
-        try:
-            found = self._recommender.recommend_batch(
-                [row.history for row in rows], self._k, exclude_seen=self._exclude_seen, batch_bytes=self._batch_bytes
-            )
-            return list(zip(rows, found, strict=True))
-        except SasrecError:
-            pass  # one row asks for what the variant cannot do; find out which, row by row
-        single = []
-        for row in rows:
-            try:
-                found_alone = self._recommender.recommend(row.history, self._k, exclude_seen=self._exclude_seen)
-                single.append((row, found_alone))
-            except SasrecError as error:
-                bad.append(BadRow(row.number, row.user, str(error)))
-        return single
+    return single
