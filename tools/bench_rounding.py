@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sasrec_export import basis as basis_module
 from sasrec_export import calibration, quantize
 from sasrec_export.quantize import INT4_MAX, INT8_MAX, QuantizedTable
 from sasrec_export.trained import Trained
@@ -33,28 +34,28 @@ def main() -> None:
     trained = Trained(run.model(), calibration=sample, top_k=K)
     seen = [row.tolist() for row in split.test.sample(options.users, 1).histories]
     history = history_module.encode_batch([row[-max_len:] for row in seen], max_len=max_len)
-    exact = top(trained, trained.table, history, seen, step_of=None)
+    exact = top(trained, trained.table, history, seen, basis=None)
     print("| | int8 | int8, users rounded | 4 bits | 4 bits, users rounded |\n|---|---|---|---|---|")
     for name, of in WAYS.items():
         cells = []
         for levels in (INT8_MAX, INT4_MAX):
             table = of(trained, levels)
-            for stretch in (None, table.stretch):
-                kept = top(trained, table.dequantize(), history, seen, step_of=stretch)
+            for basis in (None, table.basis):
+                kept = top(trained, table.dequantize(), history, seen, basis=basis)
                 cells.append(f"{(exact[:, :, None] == kept[:, None, :]).any(axis=2).mean():.4f}")
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
-def top(trained: Trained, table: np.ndarray, history: np.ndarray, seen: list[list[int]], *, step_of) -> np.ndarray:
-    """The ten best unseen items of each user on `table`; user vectors are rounded where a stretch is given."""
+def top(trained: Trained, table: np.ndarray, history: np.ndarray, seen: list[list[int]], *, basis) -> np.ndarray:
+    """The ten best unseen items of each user on `table`; user vectors are rounded where a basis is given."""
     best = []
     for start in range(0, len(history), ROWS):
         rows = history[start : start + ROWS]
         users = np.asarray(trained.encode(table[rows], (rows > 0).astype(np.int32)))
-        if step_of is not None:
-            asked = users / step_of
+        if basis is not None:
+            asked = basis_module.times(users, basis)
             step = np.abs(asked).max(axis=1, keepdims=True) / INT8_MAX
-            users = np.rint(asked / step) * step * step_of
+            users = basis_module.times(np.rint(asked / step) * step, basis_module.inverse(basis))
         scores = users @ table.T
         scores[:, 0] = -np.inf
         for row, item_ids in zip(scores, seen[start : start + ROWS], strict=True):
@@ -65,17 +66,24 @@ def top(trained: Trained, table: np.ndarray, history: np.ndarray, seen: list[lis
 
 def least_error(trained: Trained, levels: int) -> QuantizedTable:
     """The scale of the least squared error, and rounding to the nearest: no user has a say."""
-    width = trained.table.shape[1]
-    scales = quantize._best_scales(trained.table, levels)
-    values = np.clip(np.rint(trained.table / scales[:, None]), -levels, levels).astype(np.int8)
-    return QuantizedTable(values, scales, np.ones(width, np.float32))
+    table = trained.table
+    best = quantize.quantize_rows(table, levels)
+    error = np.square(best.dequantize() - table).sum(axis=1)
+    for factor in np.linspace(0.5, 1.0, 21, dtype=np.float32)[:-1]:
+        scales = quantize.quantize_rows(table, levels).scales * factor
+        values = np.clip(np.rint(table / scales[:, None]), -levels, levels)
+        its_error = np.square(values * scales[:, None] - table).sum(axis=1)
+        better = its_error < error
+        best.values[better], best.scales[better], error[better] = values[better], scales[better], its_error[better]
+    return best
 
 
 WAYS = {
     "to the nearest, scale by the largest entry": lambda trained, levels: quantize.quantize_rows(trained.table, levels),
     "to the nearest, scale of the least squared error": least_error,
-    "for the users": Trained.quantized,
-    "for the users, stretched": Trained.stretched,
+    "for the scores": Trained.quantized,
+    "for the scores, stretched": Trained.stretched,
+    "for the scores, turned": Trained.turned,
 }
 
 

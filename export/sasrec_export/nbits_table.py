@@ -25,7 +25,7 @@ class NBitsTable:
     """
 
     def __init__(self, table: QuantizedTable, *, rows: int, bits: int):
-        self.stretch = None if (table.stretch == 1).all() else table.stretch
+        self.basis = None if table.basis.ndim == 1 and (table.basis == 1).all() else table.basis
         ids, self._dim = table.values.shape
         self._bits = bits
         zero_point = 1 << (bits - 1)

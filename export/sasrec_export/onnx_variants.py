@@ -28,11 +28,13 @@ def held_table(trained: Trained, plan: VariantPlan) -> HeldTable:
     if not plan.recipe.table_levels:
         return HeldTable(trained.table)
     quantized = _quantized(trained, plan)
-    return HeldTable(quantized.dequantize(), quantized.stretch)
+    return HeldTable(quantized.dequantize(), quantized.basis)
 
 
 def _quantized(trained: Trained, plan: VariantPlan) -> QuantizedTable:
     levels = plan.recipe.table_levels
+    if plan.recipe.table_bits == 4:
+        return trained.turned(levels)
     return trained.stretched(levels) if plan.recipe.activation_levels else trained.quantized(levels)
 
 

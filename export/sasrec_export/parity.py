@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_export import basis as basis_module
 from sasrec_export.errors import ParityError
 from sasrec_export.recipe import VariantPlan
 from sasrec_export.trained import HeldTable
@@ -80,8 +81,9 @@ def reference(
     float_atol = share * np.maximum(1.0, np.abs(scores).max(axis=1))
     # Each of D products is off by at most half a step of the user vector times the weight it meets.
     levels = plan.recipe.activation_levels
-    step = np.abs(user / held.stretch).max(axis=1) / levels if levels else 0.0
-    rounding = 0.5 * step * np.abs(table * held.stretch).sum(axis=1).max()
+    basis = np.ones(table.shape[1], np.float32) if held.basis is None else held.basis
+    step = np.abs(basis_module.times(user, basis)).max(axis=1) / levels if levels else 0.0
+    rounding = 0.5 * step * np.abs(basis_module.times(table, basis_module.inverse(basis))).sum(axis=1).max()
     return Reference(
         history=history,
         exclude=history,

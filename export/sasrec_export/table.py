@@ -14,14 +14,14 @@ __all__ = ["Fp32Table", "Table", "fill_rows", "trimmed"]
 class Table(Protocol):
     """One way to store an item table and compute with it: V rows for the ids, then those that fill a block."""
 
-    stretch: NDArray[np.float32] | None
-    """(D,): what rows are multiplied with, and user vectors to be divided by; None: nothing."""
+    basis: NDArray[np.float32] | None
+    """What the rows are coordinates in, and user vectors are to be multiplied with, see `basis`; None: nothing."""
 
     def lookup(self, tape: GraphTape, ids: ir.Value) -> ir.Value:
-        """Return the rows of `ids` int (B, T), float32 (B, T, D), stretched."""
+        """Return the rows of `ids` int (B, T), float32 (B, T, D), in its basis."""
 
     def score(self, tape: GraphTape, user: ir.Value) -> tuple[ir.Value, ir.Value | None]:
-        """Return the dot products of `user` float32 (B, D) with every row, float32 (B, rows).
+        """Return the dot products of `user` float32 (B, D), in its basis, with every row, float32 (B, rows).
 
         Where the second value is not None, each row of the first is still to be multiplied with it, positive (B, 1):
         that is cheaper for the k best than for all.
@@ -36,7 +36,7 @@ class Fp32Table:
         rows: At least V; zeros fill up.
     """
 
-    stretch: NDArray[np.float32] | None = None
+    basis: NDArray[np.float32] | None = None
 
     def __init__(self, table: NDArray[np.float32], *, rows: int):
         self._table = fill_rows(table, rows)

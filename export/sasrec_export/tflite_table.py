@@ -56,7 +56,7 @@ def held(table: QuantizedTable, *, bits: int) -> NDArray[np.float32]:
     """Return the table that a file with `table` computes with, float32 (V, D)."""
     if bits == 4 and blocks_of(table):
         scales = table.scales.astype(np.float16).astype(np.float32)
-        return QuantizedTable(table.values, scales, table.stretch).dequantize()
+        return QuantizedTable(table.values, scales, table.basis).dequantize()
     return table.dequantize()
 
 

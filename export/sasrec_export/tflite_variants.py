@@ -13,6 +13,7 @@ from sasrec_export import (
     tflite_weights,
     to_tflite,
 )
+from sasrec_export.quantize import QuantizedTable
 from sasrec_export.recipe import VariantPlan
 from sasrec_export.trained import HeldTable, Trained, Written
 from sasrec_runtime.signature import ENTRIES
@@ -29,7 +30,13 @@ def held_table(trained: Trained, plan: VariantPlan) -> HeldTable:
         return HeldTable(trained.table)
     if bits == 16:
         return HeldTable(trained.table.astype(np.float16).astype(np.float32))
-    return HeldTable(tflite_table.held(trained.quantized(plan.recipe.table_levels), bits=bits))
+    quantized = _quantized(trained, plan)
+    return HeldTable(tflite_table.held(quantized, bits=bits), quantized.basis)
+
+
+def _quantized(trained: Trained, plan: VariantPlan) -> QuantizedTable:
+    levels = plan.recipe.table_levels
+    return trained.turned(levels) if plan.recipe.table_bits == 4 else trained.quantized(levels)
 
 
 def write(trained: Trained, plan: VariantPlan, folder: Path) -> Written:
@@ -41,8 +48,9 @@ def write(trained: Trained, plan: VariantPlan, folder: Path) -> Written:
         tflite_table.put_float(model, held_table(trained, plan).values)
         tflite_static.quantize_activations(model, trained.calibration, strict=plan.shape.strict_int8)
     if recipe.table_levels:
-        tflite_weights.quantize_linears(model)
-        tflite_table.put_quantized(model, trained.quantized(recipe.table_levels), bits=recipe.table_bits)
+        table = _quantized(trained, plan)
+        tflite_weights.quantize_linears(model, but=table.basis if table.basis.ndim == 2 else None)
+        tflite_table.put_quantized(model, table, bits=recipe.table_bits)
     else:
         tflite_table.put_float(model, trained.table)
     if recipe.table_bits == 16:
@@ -54,8 +62,11 @@ def write(trained: Trained, plan: VariantPlan, folder: Path) -> Written:
 
 
 def _converted(trained: Trained, plan: VariantPlan) -> bytes:
-    """The float32 file without a table that every TFLite variant of these shapes starts from."""
+    """The float32 file without a table that every TFLite variant of these shapes and this basis starts from."""
     shape = plan.shape
+    if plan.recipe.table_bits == 4:
+        basis = _quantized(trained, plan).basis
+        return to_tflite.convert(trained.model, top_k=trained.top_k, shape=shape, basis=basis)
     return trained.once(
         f"tflite {shape.batch}x{shape.history}",
         lambda: to_tflite.convert(trained.model, top_k=trained.top_k, shape=shape),

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf  # noqa: TID251 - the graph that the TFLite converter takes
+from numpy.typing import NDArray
 
 from sasrec_export import tflite_search
 from sasrec_export.onnx_encoder import OnnxEncoder, absorbs
@@ -29,7 +30,7 @@ TABLE = "table"
 class _Contract(tf.Module):  # type: ignore[misc] # TensorFlow has no types
     """The two entries. It tracks its variables itself: the converter would drop those of a Keras model."""
 
-    def __init__(self, model: SASRec, *, top_k: int, shape: Shape):
+    def __init__(self, model: SASRec, *, top_k: int, shape: Shape, basis: NDArray[np.float32] | None):
         super().__init__(name="sasrec")
         self.config = model.config
         self.encoder = OnnxEncoder(model, gelu=lambda x: tf.nn.gelu(x, approximate=False))
@@ -38,6 +39,7 @@ class _Contract(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         self.batch = shape.batch or 1
         self.length = min(shape.history or model.config.max_len, model.config.max_len)
         self.top_k = top_k
+        self.basis = basis
 
     def recommend(self, history: Any, exclude: Any, table: Any) -> dict[str, Any]:
         """History int32 (B, T), exclude int32 (B, E) → items int32 (B, k), scores float32 (B, k)."""
@@ -62,17 +64,22 @@ class _Contract(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         return {"scores": tf.where(is_item, tf.reshape(products, [self.batch, -1]), -np.inf)}
 
     def _user(self, history: Any, table: Any) -> Any:
-        """User vectors, (B, D)."""
+        """User vectors in the basis of the table, (B, D)."""
         c = self.config
         if history.shape[1] != self.length:
             before = tf.constant(PAD_ID, tf.int32, (self.batch, self.length))
             history = tf.concat([before, history], 1)[:, -self.length :]  # of any length, T columns
         is_item, ids = self._valid_ids(tf.reshape(history, [self.batch, self.length]))
-        x = tf.reshape(tf.gather(table, tf.reshape(ids, [-1])), [self.batch, self.length, c.hidden_dim])
+        x = self._in_basis(tf.gather(table, tf.reshape(ids, [-1])))
+        x = tf.reshape(x, [self.batch, self.length, c.hidden_dim])
         x = (x * np.sqrt(c.hidden_dim).astype(np.float32) if c.scale_embeddings else x) + self.positions[-self.length :]
         key_bias = tf.expand_dims(tf.where(is_item, 0.0, MASKED), 1)  # (B, 1, T)
         user = self.encoder(x, key_bias, self._bias(key_bias), [self.batch, -1, c.hidden_dim])
-        return user if c.similarity == "dot" else self._unit_over_temperature(user)
+        return self._in_basis(user if c.similarity == "dot" else self._unit_over_temperature(user))
+
+    def _in_basis(self, rows: Any) -> Any:
+        """(…, D) times the basis."""
+        return rows if self.basis is None else tf.matmul(rows, self.basis)
 
     def _bias(self, key_bias: Any) -> Any:
         """Join key_bias with the causal mask, in the layout that the encoder names."""
@@ -99,15 +106,16 @@ class _Contract(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         return is_item, tf.where(is_item, ids, PAD_ID)
 
 
-def convert(model: SASRec, *, top_k: int, shape: Shape) -> bytes:
+def convert(model: SASRec, *, top_k: int, shape: Shape, basis: NDArray[np.float32] | None = None) -> bytes:
     """Return the float32 TFLite file of `model` with both signatures, the item table an input named TABLE of each.
 
     Args:
         model: The trained model.
         top_k: Items that `recommend` returns.
         shape: Which sizes are fixed.
+        basis: (D, D), what the table's rows are coordinates in, see `basis`; None: they are vectors.
     """
-    contract = _Contract(model, top_k=top_k, shape=shape)
+    contract = _Contract(model, top_k=top_k, shape=shape, basis=basis)
     table = tf.TensorSpec((contract.stages.rows, model.config.hidden_dim), tf.float32, name=TABLE)
 
     def ids(name: str, columns: int) -> Any:

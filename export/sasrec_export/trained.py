@@ -10,8 +10,10 @@ import numpy as np
 import tensorflow as tf  # noqa: TID251 - compiles the model's own encoder
 from numpy.typing import NDArray
 
-from sasrec_export import quantize, stretch
+from sasrec_export import quantize
+from sasrec_export.best_basis import BestBasis
 from sasrec_export.quantize import QuantizedTable
+from sasrec_export.score_cost import score_cost
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.model import SASRec
 
@@ -37,8 +39,8 @@ class HeldTable:
 
     values: NDArray[np.float32]
     """(V, D), in the units of the trained table."""
-    stretch: NDArray[np.float32] | float = 1.0
-    """(D,), see QuantizedTable."""
+    basis: NDArray[np.float32] | None = None
+    """See QuantizedTable; None: none but that of the values."""
 
 
 class Trained:
@@ -74,24 +76,35 @@ class Trained:
     @cached_property
     def users(self) -> NDArray[np.float32]:
         """User vectors of the calibration histories, (R, D)."""
-        rows = (
-            self.calibration[start : start + USERS_AT_ONCE] for start in range(0, len(self.calibration), USERS_AT_ONCE)
-        )
-        return np.concatenate([np.asarray(self.encode(self.table[x], (x > PAD_ID).astype(np.int32))) for x in rows])
+        return self._users_of(self.table, self.calibration)
+
+    def _users_of(self, table: NDArray[np.float32], histories: NDArray[np.int32]) -> NDArray[np.float32]:
+        """User vectors of a model with that table, (R, D)."""
+        rows = (histories[start : start + USERS_AT_ONCE] for start in range(0, len(histories), USERS_AT_ONCE))
+        return np.concatenate([np.asarray(self.encode(table[ids], (ids > PAD_ID).astype(np.int32))) for ids in rows])
+
+    @cached_property
+    def cost(self) -> NDArray[np.float64]:
+        """What an error in a row of the table costs, (D, D), see score_cost."""
+        return score_cost(self.encode, self.table, self.calibration, self.users)
 
     def quantized(self, levels: int) -> QuantizedTable:
-        """Return the item table in [-levels, levels], rounded for the users of the calibration histories."""
-        return self.once(f"table of {levels} levels", lambda: self._quantized(levels))
+        """Return the item table in [-levels, levels], rounded so that scores change least."""
+        return self.once(
+            f"table of {levels} levels", lambda: quantize.quantize_for_scores(self.table, self.cost, levels)
+        )
 
     def stretched(self, levels: int) -> QuantizedTable:
         """Return the same where user vectors are rounded too, its dimensions stretched for that."""
-        return self.once(
-            f"stretched table of {levels} levels", lambda: stretch.quantize_stretched(self.table, self.users, levels)
-        )
+        return self.once(f"stretched table of {levels} levels", lambda: self._best_basis.stretched(levels))
 
-    def _quantized(self, levels: int) -> QuantizedTable:
-        users = self.users.astype(np.float64)
-        return quantize.quantize_for_users(self.table, users.T @ users / len(users), levels)
+    def turned(self, levels: int) -> QuantizedTable:
+        """Return the same for few levels, its directions turned and stretched to share them."""
+        return self.once(f"turned table of {levels} levels", lambda: self._best_basis.turned(levels))
+
+    @cached_property
+    def _best_basis(self) -> BestBasis:
+        return BestBasis(self.table, self.calibration, self._users_of, self.cost)
 
     def once(self, name: str, make: Callable[[], T]) -> T:
         """Return what `make` returned when `name` was first asked for: conversions that several variants start from."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnx_ir as ir
+from numpy.typing import NDArray
 
 from sasrec_export.onnx_encoder import absorbs
 from sasrec_export.recipe import Shape
@@ -55,11 +56,12 @@ def user_vector(
         history = tape.op("Slice", [history, *(tape.constant(n, b) for n, b in zip(names, bounds, strict=True))])
     ids = valid_ids(tape, history, c)
     x = table.lookup(tape, ids)
-    scale = np.float32(math.sqrt(c.hidden_dim)) if c.scale_embeddings else np.float32(1)
-    if c.scale_embeddings or table.stretch is not None:
-        x = tape.op(
-            "Mul", [x, tape.constant("embedding_scale", scale if table.stretch is None else scale / table.stretch)]
-        )
+    scale = np.float32(math.sqrt(c.hidden_dim) if c.scale_embeddings else 1)
+    if table.basis is not None and table.basis.ndim == 1:
+        x = tape.op("Mul", [x, tape.constant("scaled_basis", scale * table.basis)])
+    else:
+        x = x if table.basis is None else _times(tape, x, table.basis)
+        x = tape.op("Mul", [x, tape.constant("embedding_scale", scale)]) if c.scale_embeddings else x
     x = tape.op("Add", [x, _positions(tape, blocks, history, shape)])
     key_bias = _key_bias(tape, blocks, ids)
     inputs = {"x": x, "key_bias": key_bias}
@@ -74,8 +76,8 @@ def user_vector(
         ir.convenience.replace_all_uses_with(value, inputs[value.name or ""])
     hidden = blocks.model.graph.outputs[0]
     user = hidden if c.similarity == "dot" else _unit_over_temperature(tape, hidden, c, shape)
-    if table.stretch is not None:
-        user = tape.op("Div", [user, tape.constant("stretch", table.stretch)])
+    if table.basis is not None:
+        user = _times(tape, user, table.basis)
     return user, nodes
 
 
@@ -84,6 +86,11 @@ def valid_ids(tape: GraphTape, ids: ir.Value, config: ModelConfig) -> ir.Value:
     above = config.n_items + 1
     clipped = tape.op("Clip", [ids, tape.constant("pad_id", np.int32(PAD_ID)), tape.constant("above", np.int32(above))])
     return tape.op("Mod", [clipped, tape.constant("above", np.int32(above))])  # what was above becomes 0, PAD_ID
+
+
+def _times(tape: GraphTape, rows: ir.Value, basis: NDArray[np.float32]) -> ir.Value:
+    """See basis.times."""
+    return tape.op("Mul" if basis.ndim == 1 else "MatMul", [rows, tape.constant("basis", basis)])
 
 
 def _length(tape: GraphTape, history: ir.Value) -> ir.Value:

@@ -1,5 +1,6 @@
 """The inference function is the trained network, for every option of the network."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -135,20 +136,43 @@ def test_the_tflite_graph_equals_the_network(options) -> None:
         np.testing.assert_allclose(scores, model.scores(history[None]).numpy()[:, 1:], rtol=1e-5, atol=2e-5)
 
 
+def test_the_tflite_graph_takes_a_table_in_another_basis() -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    from sasrec_export import basis, flatbuffer, tflite_table, to_tflite
+    from sasrec_export.recipe import Shape
+
+    model = network(num_heads=2)
+    turned = basis.power(np.cov(zero_padding_row(model).T), 0.5)
+    converted = flatbuffer.load(to_tflite.convert(model, top_k=5, shape=Shape(), basis=turned))
+    tflite_table.put_float(converted, basis.times(zero_padding_row(model), basis.inverse(turned)))
+    runner = Interpreter(model_content=flatbuffer.dump(converted)).get_signature_runner("score")
+    everything = np.arange(1, N_ITEMS + 1, dtype=np.int32)[None]
+    for history in random_histories(np.random.default_rng(0), 7):
+        scores = runner(history=history[None], candidates=everything)["scores"]
+        np.testing.assert_allclose(scores, model.scores(history[None]).numpy()[:, 1:], rtol=1e-4, atol=2e-4)
+
+
 WAYS = ("Int8Table", "Int8BatchTable", "Int8FloatTable", "Int4Table")
 
 
+@pytest.mark.parametrize("basis", ["trained", "stretched", "turned"])
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("hidden_dim", [5, 16, 50, 128, 256, 300])
-def test_an_integer_table_works_at_any_width(hidden_dim, way) -> None:
+def test_an_integer_table_works_at_any_width_in_any_basis(hidden_dim, way, basis) -> None:
     import onnx_ir as ir
     import onnxruntime
 
+    from sasrec_export import basis as basis_module
     from sasrec_export import graph, int4_table, int8_table, quantize
     from sasrec_export.recipe import Shape
 
     model = network(hidden_dim=hidden_dim)
     table = quantize.quantize_rows(zero_padding_row(model), 7 if way == "Int4Table" else 127)
+    if basis != "trained":
+        moment = np.cov(zero_padding_row(model).T)
+        power = basis_module.power(np.diag(moment) if basis == "stretched" else moment, 0.4)
+        table = dataclasses.replace(table, basis=power)
     held = table.dequantize()
     module = int4_table if way == "Int4Table" else int8_table
     holder = getattr(module, way)(table, rows=N_ITEMS + 1)
@@ -160,5 +184,7 @@ def test_an_integer_table_works_at_any_width(hidden_dim, way) -> None:
     known = np.where((histories >= 1) & (histories <= N_ITEMS), histories, 0)
     user = model.transform(held[known], (known > 0).astype(np.int32)).numpy()[:, -1]
     expected = np.take_along_axis(user @ held.T, items, axis=1)
-    rounding = 0.0 if way == "Int8FloatTable" else 0.5 * np.abs(user).max() / 127 * np.abs(held).sum(axis=1).max()
+    step = np.abs(basis_module.times(user, table.basis)).max() / 127
+    coordinates = table.values * table.scales[:, None]
+    rounding = 0.0 if way == "Int8FloatTable" else 0.5 * step * np.abs(coordinates).sum(axis=1).max()
     np.testing.assert_allclose(scores, expected, rtol=0, atol=rounding + 1e-5 * np.abs(expected).max())

@@ -1,12 +1,14 @@
 """The int8 item table: rounding, and what the files hold of it."""
 
+from unittest import mock
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sasrec_export.quantize import quantize_for_users, quantize_rows
-from sasrec_export.stretch import quantize_stretched
+from sasrec_export import quantize
+from sasrec_export.quantize import quantize_for_scores, quantize_rows
 
 TABLES = arrays.arrays(
     np.float32,
@@ -47,16 +49,16 @@ LEVELS = st.sampled_from([127, 7])
 
 
 @given(TABLES, LEVELS, st.integers(0, 9))
-def test_rounding_for_users_stays_in_range(table, levels, seed) -> None:
+def test_rounding_for_scores_stays_in_range(table, levels, seed) -> None:
     users = np.random.default_rng(seed).normal(size=(30, table.shape[1]))
-    quantized = quantize_for_users(table, users.T @ users / 30, levels)
+    quantized = quantize_for_scores(table, users.T @ users / 30, levels)
     assert np.abs(quantized.values.astype(int)).max() <= levels
     assert (quantized.scales > 0).all()
     assert not quantized.values[~table.any(axis=1)].any()
 
 
 @given(LEVELS, st.integers(0, 99))
-def test_rounding_for_users_costs_their_scores_less_than_the_nearest(levels, seed) -> None:
+def test_rounding_for_scores_costs_them_less_than_the_nearest(levels, seed) -> None:
     rng = np.random.default_rng(seed)
     table = rng.normal(size=(200, 16)).astype(np.float32)
     directions, _ = np.linalg.qr(rng.normal(size=(16, 16)))
@@ -67,12 +69,12 @@ def test_rounding_for_users_costs_their_scores_less_than_the_nearest(levels, see
         error = quantized.dequantize() - table
         return float(((error @ moment) * error).sum())
 
-    assert cost(quantize_for_users(table, moment, levels)) < 0.8 * cost(quantize_rows(table, levels))
+    assert cost(quantize_for_scores(table, moment, levels)) < 0.8 * cost(quantize_rows(table, levels))
 
 
-def test_without_users_rounding_is_to_the_nearest() -> None:
+def test_without_a_cost_rounding_is_to_the_nearest() -> None:
     table = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
-    rounded = quantize_for_users(table, np.zeros((5, 5)))
+    rounded = quantize_for_scores(table, np.zeros((5, 5)))
     np.testing.assert_array_equal(rounded.values, quantize_rows(table).values)
 
 
@@ -80,37 +82,34 @@ def test_rows_do_not_depend_on_the_rows_they_are_rounded_with() -> None:
     rng = np.random.default_rng(0)
     table = rng.normal(size=(50, 8)).astype(np.float32)
     users = rng.normal(size=(90, 8))
-    whole = quantize_for_users(table, users.T @ users, 7)
-    part = quantize_for_users(table[10:20], users.T @ users, 7)
+    whole = quantize_for_scores(table, users.T @ users, 7)
+    part = quantize_for_scores(table[10:20], users.T @ users, 7)
     np.testing.assert_array_equal(whole.values[10:20], part.values)
 
 
-def top_lists_kept(table, users, quantized) -> float:
-    """Share of each user's ten best items that stay when the table and the user vectors are rounded."""
-    asked = users / quantized.stretch
-    step = np.abs(asked).max(axis=1, keepdims=True) / 127
-    rounded = np.rint(asked / step) * step @ (quantized.dequantize() * quantized.stretch).T
-    exact, ours = (np.argsort(-scores, axis=1)[:, :10] for scores in (users @ table.T, rounded))
-    return (exact[:, :, None] == ours[:, None, :]).any(axis=2).mean()
+@given(LEVELS, st.integers(0, 99))
+def test_looking_at_entries_again_never_costs_a_row_more(levels, seed) -> None:
+    rng = np.random.default_rng(seed)
+    table, root = rng.normal(size=(20, 6)).astype(np.float32), rng.normal(size=(9, 6))
+    cost = root.T @ root + np.eye(6)
+    ridged = cost + quantize.RIDGE * np.trace(cost) / 6 * np.eye(6)
+    before = None
+    for sweeps in (0, 1, 3, 9):
+        with mock.patch.dict(quantize.SWEEPS, {levels: sweeps}), mock.patch.dict(quantize.WIDTHS, {levels: (0.9,)}):
+            error = quantize_for_scores(table, cost, levels).dequantize() - table
+        costs = ((error @ ridged) * error).sum(axis=1)
+        assert before is None or (costs <= before * (1 + 1e-4)).all()
+        before = costs
 
 
-def test_stretching_keeps_more_of_the_top_lists_of_uneven_users() -> None:
+def test_a_large_table_takes_the_scale_that_is_best_on_a_sample(monkeypatch) -> None:
     rng = np.random.default_rng(0)
-    table = rng.normal(size=(3000, 32)).astype(np.float32)
-    users = (rng.normal(size=(300, 32)) * np.geomspace(30, 0.3, 32)).astype(np.float32)
-    moment = users.T.astype(np.float64) @ users / len(users)
-    stretched = quantize_stretched(table, users, 127)
-    assert (stretched.stretch != 1).any()
-    plain = quantize_for_users(table, moment, 127)
-    lost, lost_plain = (1 - top_lists_kept(table, users, quantized) for quantized in (stretched, plain))
-    assert lost < 0.8 * lost_plain
+    table, users = rng.normal(size=(300, 8)).astype(np.float32), rng.normal(size=(90, 8))
+    each = quantize_for_scores(table, users.T @ users, 7)
+    monkeypatch.setattr(quantize, "TRIED_ROWS", 1)
+    all_alike = quantize_for_scores(table, users.T @ users, 7)
 
+    def cost(quantized) -> float:
+        return float(np.square((quantized.dequantize() - table) @ users.T).sum())
 
-@given(TABLES, st.integers(0, 9))
-def test_a_stretched_table_holds_what_a_plain_one_would(table, seed) -> None:
-    users = np.random.default_rng(seed).normal(size=(20, table.shape[1])).astype(np.float32)
-    quantized = quantize_stretched(table, users, 127)
-    assert (quantized.stretch > 0).all()
-    coarse = quantized.scales[:, None] / quantized.stretch
-    assert (np.abs(quantized.dequantize() - table) <= 64 * coarse).all()
-    assert not quantized.values[~table.any(axis=1)].any()
+    assert cost(each) < cost(all_alike) < 1.3 * cost(each)

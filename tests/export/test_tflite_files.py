@@ -131,6 +131,16 @@ def test_strict_int8_leaves_no_float_operator_in_the_network(trained, tmp_path) 
     assert float_operators(model) == {"DEQUANTIZE"}
 
 
+def test_four_bits_leave_the_basis_of_users_in_float(trained, bundle) -> None:
+    from sasrec_export import flatbuffer, tflite_weights
+
+    model = flatbuffer.load(file_of(bundle, "tflite-wi4"))
+    for graph in model.subgraphs:
+        (only,) = tflite_weights.linears(model, graph)
+        weights = flatbuffer.constant(model, graph.tensors[only.inputs[1]])
+        np.testing.assert_array_equal(weights, trained.turned(7).basis)
+
+
 def test_int8_keeps_the_layer_norms_in_float_by_default(bundle) -> None:
     from sasrec_export import flatbuffer
 

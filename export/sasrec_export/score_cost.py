@@ -1,0 +1,67 @@
+"""What an error in a row of the item table costs, in squared errors of scores.
+
+A row is read twice. As an item that is scored, its error e changes the score of user u by ``u · e``. As an item of a
+history, it changes the user vector by ``J e``, J from its position, and so every score; what counts there is how much
+the scores of different items change differently. Both are quadratic in e, so one matrix says it all.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf  # noqa: TID251 - the gradient of the model's own encoder
+from numpy.typing import NDArray
+
+from sasrec_runtime.signature import PAD_ID
+
+__all__ = ["score_cost"]
+
+HISTORIES = 512
+"""Whose gradients are taken: each has one for every position."""
+AT_ONCE = 128
+
+
+def score_cost(
+    encode: Callable[..., Any],
+    table: NDArray[np.float32],
+    histories: NDArray[np.int32],
+    users: NDArray[np.float32],
+    *,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Return the cost matrix (D, D): an error e of every row costs ``e' cost e`` per score on average.
+
+    Args:
+        encode: float32 (B, T, D), int32 (B, T) → user vectors (B, D), see Trained.encode.
+        table: float32 (V, D).
+        histories: int32 (R, T), left-padded.
+        users: float32 (R, D), their user vectors.
+        seed: Of the directions in which users are moved.
+    """
+    as_scored = users.astype(np.float64).T @ users / max(1, len(users))
+    return as_scored + _as_read(encode, table, histories[:HISTORIES], seed)
+
+
+def _as_read(
+    encode: Callable[..., Any], table: NDArray[np.float32], histories: NDArray[np.int32], seed: int
+) -> NDArray[np.float64]:
+    """The mean over histories of the sum over positions of ``J' C J``, C the covariance of items.
+
+    For z with covariance C, ``J' z`` is one backward pass and has the second moment ``J' C J``.
+    """
+    mean = table[1:].mean(axis=0, dtype=np.float64)
+    covariance = (table[1:].T @ table[1:]).astype(np.float64) / max(1, len(table) - 1) - np.outer(mean, mean)
+    spread, directions = np.linalg.eigh(covariance)
+    root = directions * np.sqrt(np.maximum(spread, 0.0))
+    rng = np.random.default_rng(seed)
+    moment = np.zeros_like(covariance)
+    for start in range(0, len(histories), AT_ONCE):
+        ids = histories[start : start + AT_ONCE]
+        moves = tf.constant(rng.standard_normal((len(ids), len(root))) @ root.T, tf.float32)
+        rows = tf.constant(table[ids])
+        with tf.GradientTape() as tape:
+            tape.watch(rows)
+            moved = tf.reduce_sum(encode(rows, tf.constant(ids > PAD_ID, tf.int32)) * moves)
+        gradients = np.asarray(tape.gradient(moved, rows), np.float64)[ids > PAD_ID]
+        moment += gradients.T @ gradients
+    return moment / max(1, len(histories))

@@ -1,0 +1,112 @@
+"""Bases of the item table: they change no score, and rounding loses less in them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sasrec_export import basis as basis_module
+from sasrec_export.best_basis import BestBasis
+
+LEVELS = st.sampled_from([127, 7])
+
+
+def some_basis(rng, width: int, *, diagonal: bool):
+    moment = rng.uniform(0.01, 9, width) if diagonal else np.cov(rng.normal(size=(width, 4 * width)))
+    return basis_module.power(moment if diagonal else np.atleast_2d(moment), rng.uniform(-0.5, 0.5))
+
+
+BASES = st.tuples(st.integers(0, 999), st.integers(1, 12), st.booleans())
+
+
+@given(BASES)
+def test_a_basis_and_its_inverse_undo_each_other(drawn) -> None:
+    seed, width, diagonal = drawn
+    rng = np.random.default_rng(seed)
+    basis = some_basis(rng, width, diagonal=diagonal)
+    rows = rng.normal(size=(7, width)).astype(np.float32)
+    there_and_back = basis_module.times(basis_module.times(rows, basis_module.inverse(basis)), basis)
+    np.testing.assert_allclose(there_and_back, rows, rtol=0, atol=1e-4)
+
+
+@given(BASES)
+def test_scores_are_the_same_in_any_basis(drawn) -> None:
+    seed, width, diagonal = drawn
+    rng = np.random.default_rng(seed)
+    basis = some_basis(rng, width, diagonal=diagonal)
+    users, rows = (rng.normal(size=(5, width)).astype(np.float32) for _ in range(2))
+    coordinates = basis_module.times(rows, basis_module.inverse(basis))
+    np.testing.assert_allclose(basis_module.times(users, basis) @ coordinates.T, users @ rows.T, rtol=0, atol=1e-4)
+
+
+@given(BASES)
+def test_an_error_costs_the_same_in_any_basis(drawn) -> None:
+    seed, width, diagonal = drawn
+    rng = np.random.default_rng(seed)
+    basis = some_basis(rng, width, diagonal=diagonal)
+    root = rng.normal(size=(20, width))
+    error = rng.normal(size=width)
+    as_row = basis_module.times(error, basis)
+    cost = root.T @ root
+    np.testing.assert_allclose(error @ basis_module.cost_in(basis, cost) @ error, as_row @ cost @ as_row, rtol=1e-5)
+
+
+@given(BASES)
+def test_a_basis_is_exactly_symmetric(drawn) -> None:
+    seed, width, _ = drawn
+    basis = some_basis(np.random.default_rng(seed), width, diagonal=False)
+    np.testing.assert_array_equal(basis, basis.T)
+
+
+def test_a_direction_without_spread_is_not_blown_up() -> None:
+    basis = basis_module.power(np.diag([1.0, 0.0]), -0.5)
+    assert np.linalg.cond(basis) <= 20
+
+
+def uneven(seed: int, *, ids: int = 3000, width: int = 16):
+    """A table and histories of a model whose users are the mean of what they read, unevenly spread."""
+    rng = np.random.default_rng(seed)
+    directions, _ = np.linalg.qr(rng.normal(size=(width, width)))
+    table = (rng.normal(size=(ids, width)) * np.geomspace(3, 0.2, width) @ directions).astype(np.float32)
+    table[0] = 0
+    histories = rng.integers(1, ids, (300, 12), dtype=np.int32)
+
+    def users_of(table, histories):
+        return table[histories].mean(axis=1) * np.geomspace(30, 0.3, width).astype(np.float32)
+
+    return table, histories, users_of
+
+
+def kept(table, histories, users_of, quantized) -> float:
+    """Share of each user's ten best items that stay when the table and the user vectors are rounded."""
+    asked = basis_module.times(users_of(quantized.dequantize(), histories), quantized.basis)
+    step = np.abs(asked).max(axis=1, keepdims=True) / 127
+    rounded = np.rint(asked / step) * step @ (quantized.values * quantized.scales[:, None]).T
+    exact, ours = (np.argsort(-scores, axis=1)[:, :10] for scores in (users_of(table, histories) @ table.T, rounded))
+    return (exact[:, :, None] == ours[:, None, :]).any(axis=2).mean()
+
+
+def bases_of(table, histories, users_of) -> BestBasis:
+    users = users_of(table, histories)
+    return BestBasis(table, histories, users_of, (users.T @ users).astype(np.float64) / len(users))
+
+
+@pytest.mark.parametrize(("way", "levels"), [("stretched", 127), ("turned", 7)])
+def test_a_better_basis_keeps_more_of_the_top_lists(way: str, levels: int) -> None:
+    from sasrec_export.quantize import quantize_for_scores
+
+    case = uneven(0)
+    users = case[2](case[0], case[1])
+    plain = quantize_for_scores(case[0], (users.T @ users).astype(np.float64), levels)
+    better = getattr(bases_of(*case), way)(levels)
+    assert 1 - kept(*case, better) < 0.8 * (1 - kept(*case, plain))
+
+
+@pytest.mark.parametrize("way", ["stretched", "turned"])
+@pytest.mark.parametrize("ids", [2, 3, 40])
+def test_a_table_of_any_size_finds_a_basis(way: str, ids: int) -> None:
+    table, histories, users_of = uneven(1, ids=ids)
+    quantized = getattr(bases_of(table, histories, users_of), way)(7)
+    assert np.isfinite(quantized.dequantize()).all()
+    assert not quantized.values[0].any()
+    assert np.abs(quantized.values.astype(int)).max() <= 7
