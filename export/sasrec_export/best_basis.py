@@ -68,7 +68,7 @@ class BestBasis:
 
     def turned(self, levels: int) -> QuantizedTable:
         """Return the table in [-levels, levels], turned and stretched so that rows and users spread more evenly."""
-        items, users = (rows.T.astype(np.float64) @ rows / len(rows) for rows in (self._table, self._users))
+        items, users = ((rows.T @ rows).astype(np.float64) / len(rows) for rows in (self._table, self._users))
         return self._best(levels, (_balanced(items, users, *shares) for shares in TURNS))
 
     def _best(self, levels: int, bases: Iterable[NDArray[np.float32]]) -> QuantizedTable:
