@@ -67,22 +67,22 @@ RECIPES = {
     recipe.name: recipe
     for recipe in (
         # The item table int8 per item, scored in integers.
-        Recipe("wi8", 8, 127, {"onnx": Engine("1.22.1"), "tflite": Engine("1.2.0", INT8_LINEAR_TOLERANCE)}),
+        Recipe("wi8", 8, 127, {"onnx": Engine("1.22.1"), "tflite": Engine("1.1.1", INT8_LINEAR_TOLERANCE)}),
         # The same table, computed with in float32: the same answer on every processor.
         Recipe("wi8_afp32", 8, 0, {"onnx": Engine("1.18.1")}),
         # The item table in 4 bits per entry.
-        Recipe("wi4", 4, 127, {"onnx": Engine("1.23.2"), "tflite": Engine("2.0.0", INT8_LINEAR_TOLERANCE)}),
+        Recipe("wi4", 4, 127, {"onnx": Engine("1.23.2"), "tflite": Engine("1.4.0", INT8_LINEAR_TOLERANCE)}),
         # Weights and activations in int8, ranges from real histories (static QDQ), for NPUs and integer-only targets.
         Recipe(
             "wi8_ai8",
             8,
             127,
-            {"onnx": Engine("1.22.1", INT8_ENCODER_TOLERANCE), "tflite": Engine("1.2.0", INT8_ENCODER_TOLERANCE)},
+            {"onnx": Engine("1.22.1", INT8_ENCODER_TOLERANCE), "tflite": Engine("1.1.1", INT8_ENCODER_TOLERANCE)},
         ),
         # Stored in half precision, computed with in what the processor has: for GPUs.
-        Recipe("fp16", 16, 0, {"tflite": Engine("1.2.0", FP16_TOLERANCE)}),
+        Recipe("fp16", 16, 0, {"tflite": Engine("1.1.1", FP16_TOLERANCE)}),
         # Nothing quantized: the reference.
-        Recipe("fp32", 32, 0, {"onnx": Engine("1.18.1"), "tflite": Engine("1.2.0")}),
+        Recipe("fp32", 32, 0, {"onnx": Engine("1.18.1"), "tflite": Engine("1.1.1")}),
     )
 }
 """In the order in which a bundle offers them: the default on a device first."""
