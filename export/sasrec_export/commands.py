@@ -31,7 +31,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 )
 @click.option("--single-file", is_flag=True, help="Keep the weights inside each .onnx file.")
 @click.option("--fixed-shapes", metavar="BxL", help="Fix rows and history columns, and all other sizes, as NPUs want.")
-@click.option("--opset", type=int, default=17, show_default=True, help="Of the .onnx files: 17 or 18.")
+@click.option("--opset", type=int, default=17, show_default=True, help="Of the .onnx files: 17 to 27.")
 @click.option("--ort-format", is_flag=True, help="Write .ort files and required_operators.config beside .onnx.")
 @click.option("--strict-int8", is_flag=True, help="wi8_ai8: quantize all operators, not only where it saves time.")
 @click.option(

@@ -81,15 +81,15 @@ def _tables(trained: Trained, plan: VariantPlan) -> dict[str, Table]:
 
 def _blocks(trained: Trained, plan: VariantPlan) -> Blocks:
     """Return the blocks of the network; a graph takes them apart, so each has its own."""
-    opset, config = plan.shape.opset, trained.model.config
+    shape, config = plan.shape, trained.model.config
     positions = np.asarray(trained.model.position_embedding.embeddings, np.float32)
-    converted = trained.once(f"onnx blocks {opset}", lambda: _converted(trained, opset))
+    converted = trained.once(f"onnx blocks {shape.opset}", lambda: _converted(trained, shape.opset))
     if not plan.engine.encoder_tolerance:
         return Blocks(_read(converted), config, positions)
     seen = Calibration(trained.calibration, held_table(trained, plan).values, positions, config)
     quantized = trained.once(
-        f"int8 blocks {opset}",
-        lambda: quantize_blocks(converted, seen, method=plan.shape.calibration, strict=plan.shape.strict_int8),
+        f"int8 blocks {shape.opset} {shape.calibration} {shape.strict_int8}",
+        lambda: quantize_blocks(converted, seen, method=shape.calibration, strict=shape.strict_int8),
     )
     return Blocks(_read(quantized.model), config, positions, quantized.masked)
 

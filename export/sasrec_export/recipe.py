@@ -15,10 +15,13 @@ __all__ = ["RECIPES", "RUNTIMES", "Engine", "Recipe", "Shape", "VariantPlan", "p
 Runtime = Literal["onnx", "tflite"]
 RUNTIMES: tuple[Runtime, ...] = ("onnx", "tflite")
 
-OPSETS = (17, 18)
-"""What .onnx files can be written in: from the first with LayerNormalization, which onnxruntime fuses the converted
-layer norms into, to the last that tf2onnx knows."""
-OPSET = OPSETS[0]
+OPSETS = {
+    17: "1.18.1", 18: "1.18.1", 19: "1.18.1", 20: "1.18.1", 21: "1.18.1", 22: "1.21.1", 23: "1.24.4",
+    24: "1.24.4", 25: "1.24.4", 26: "1.25.1", 27: "1.32.0",
+}  # fmt: skip
+"""What .onnx files can be written in → the oldest onnxruntime that runs it: from the first opset with
+LayerNormalization, which onnxruntime fuses the converted layer norms into, to the last of which 1.32 runs int8."""
+OPSET = min(OPSETS)
 CALIBRATIONS = ("MinMax", "Percentile")
 FIXED_EXCLUDE = 256
 """Columns of `exclude` where shapes are fixed: the longest history whose items can all be left out."""
@@ -111,7 +114,7 @@ class Shape:
 
     def __post_init__(self) -> None:
         if self.opset not in OPSETS:
-            raise ExportError(f"opset is {self.opset}, expected one of {', '.join(map(str, OPSETS))}.")
+            raise ExportError(f"opset is {self.opset}, expected {min(OPSETS)} to {max(OPSETS)}.")
         if self.calibration not in CALIBRATIONS:
             raise ExportError(f"calibration is {self.calibration!r}, expected one of {', '.join(CALIBRATIONS)}.")
 
@@ -162,6 +165,12 @@ class VariantPlan:
     def engine(self) -> Engine:
         """What the recipe asks of this runtime."""
         return self.recipe.engines[self.runtime]
+
+    @property
+    def min_version(self) -> str:
+        """Oldest version of the runtime that runs the variant."""
+        needed = [self.engine.min_version, *([OPSETS[self.shape.opset]] if self.runtime == "onnx" else [])]
+        return max(needed, key=lambda version: tuple(map(int, version.split("."))))
 
 
 def plan(runtimes: tuple[str, ...] = (), recipes: tuple[str, ...] = (), *, shape: Shape = Shape()) -> list[VariantPlan]:

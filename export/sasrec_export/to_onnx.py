@@ -4,10 +4,12 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import onnx
 import onnx_ir as ir
 import tensorflow as tf  # noqa: TID251 - tf2onnx takes a TensorFlow function
 import tf2onnx  # noqa: TID251 - the one place that converts to ONNX
 import tf2onnx.optimizer  # noqa: TID251
+from onnx import version_converter
 
 from sasrec_export import onnx_passes
 from sasrec_export.errors import ConversionError
@@ -24,7 +26,7 @@ def encoder_to_onnx(model: SASRec, *, opset: int) -> ir.Model:
     """Return the blocks as a graph of ENCODER_INPUTS with the hidden state float32 (B, D) as its one output.
 
     Raises:
-        ConversionError: tf2onnx returned other inputs or outputs.
+        ConversionError: tf2onnx returned other inputs or outputs, or onnx does not know the opset.
     """
     width = model.config.hidden_dim
     signature = (
@@ -40,7 +42,9 @@ def encoder_to_onnx(model: SASRec, *, opset: int) -> ir.Model:
 
     with _mean_kept(), _quiet():
         proto, _ = tf2onnx.convert.from_function(
-            tf.function(user, input_signature=signature), input_signature=signature, opset=opset
+            tf.function(user, input_signature=signature),
+            input_signature=signature,
+            opset=min(opset, max(tf2onnx.constants.OPSET_TO_IR_VERSION)),
         )
     converted: ir.Model = ir.from_proto(proto)
     for value in converted.graph.inputs:
@@ -52,7 +56,19 @@ def encoder_to_onnx(model: SASRec, *, opset: int) -> ir.Model:
             "Install the versions in constraints.txt."
         )
     onnx_passes.simplify(converted.graph)
-    return converted
+    return converted if converted.graph.opset_imports[""] == opset else _raised(converted, opset)
+
+
+def _raised(model: ir.Model, opset: int) -> ir.Model:
+    """Return the model in an opset past those that tf2onnx knows."""
+    try:
+        proto = version_converter.convert_version(ir.to_proto(model), opset)
+    except (RuntimeError, version_converter.ConvertError) as error:
+        raise ConversionError(
+            f"onnx {onnx.__version__} cannot write opset {opset}: {error!s:.300}. Take a lower one or a newer onnx."
+        ) from error
+    proto.ir_version = onnx.helper.find_min_ir_version_for(proto.opset_import)
+    return ir.from_proto(proto)
 
 
 @contextmanager

@@ -55,7 +55,7 @@ def describe(trained: Trained, plan: VariantPlan, bundle: Path) -> Variant:
         recipe=plan.recipe.name,
         entries={entry: path.relative_to(bundle).as_posix() for entry, path in written.entries.items()},
         files=[entry_of(bundle, path) for path in written.files],
-        min_runtime_version=plan.engine.min_version,
+        min_runtime_version=plan.min_version,
         atol=0.0,
         **fixed,
     )

@@ -77,7 +77,10 @@ def onnx_blocks(model: Any, opset: int = 17) -> Any:
 HEADS = st.sampled_from([(6, 1), (6, 2), (6, 3), (8, 4), (5, 1)])
 
 
-@given(options=OPTIONS, heads=HEADS, seed=st.integers(0, 99), fixed=st.booleans(), opset=st.sampled_from([17, 18]))
+OPSETS = st.sampled_from([17, 18, 21, 27])
+
+
+@given(options=OPTIONS, heads=HEADS, seed=st.integers(0, 99), fixed=st.booleans(), opset=OPSETS)
 @settings(max_examples=12, deadline=None)
 def test_the_onnx_graph_equals_the_network(options, heads, seed, fixed, opset) -> None:
     hidden_dim, num_heads = heads

@@ -7,8 +7,8 @@ import onnxruntime
 import pytest
 
 from sasrec_export.cli import main
-from sasrec_export.errors import ExportError
-from sasrec_export.recipe import Shape
+from sasrec_export.errors import ConversionError, ExportError
+from sasrec_export.recipe import OPSETS, Shape, plan
 
 pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
 
@@ -18,7 +18,6 @@ FEED = {"exclude": np.array([[3, 4], [0, 0]], np.int32), "k": np.array([5])}
 def written(trained, tmp_path, recipe: str = "wi8", **shape):
     """Write one variant; return entry → file."""
     from sasrec_export import variants
-    from sasrec_export.recipe import plan
 
     (chosen,) = plan(("onnx",), (recipe,), shape=Shape(**shape))
     return variants.write(trained, chosen, tmp_path)
@@ -28,25 +27,67 @@ def answers(path, feed) -> list:
     return onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"]).run(None, feed)
 
 
-@pytest.mark.parametrize("recipe", ["wi8", "wi4", "wi8_ai8", "wi8_afp32"])
-def test_every_opset_gives_the_same_answers(trained, histories, tmp_path, recipe) -> None:
-    given = []
-    for opset in (17, 18):
+@pytest.mark.parametrize(
+    ("recipe", "options"),
+    [
+        ("wi8", {}),
+        ("wi4", {}),
+        ("wi8_ai8", {}),
+        ("wi8_ai8", {"strict_int8": True}),
+        ("wi8_afp32", {}),
+        ("fp32", {"single_file": True}),
+    ],
+    ids=str,
+)
+def test_every_opset_gives_the_same_answers(trained, histories, tmp_path, recipe, options) -> None:
+    import onnx
+
+    given = {}
+    for opset in OPSETS:
         folder = tmp_path / str(opset)
         folder.mkdir()
-        files = written(trained, folder, recipe, opset=opset)
-        import onnx
-
-        model = onnx.load(files.entries["recommend"], load_external_data=False)
+        path = written(trained, folder, recipe, opset=opset, **options).entries["recommend"]
+        onnx.checker.check_model(path, full_check=True)
+        model = onnx.load(path, load_external_data=False)
         assert {domain.version for domain in model.opset_import if domain.domain == ""} == {opset}
-        given.append(answers(files.entries["recommend"], {"history": histories[20:22], **FEED}))
-    (items, scores), (other_items, other_scores) = given
-    np.testing.assert_array_equal(items, other_items)
-    np.testing.assert_allclose(scores, other_scores, rtol=0, atol=1e-5)
+        assert model.ir_version >= onnx.helper.find_min_ir_version_for(model.opset_import, ignore_unknown=True)
+        given[opset] = answers(path, {"history": histories[20:22], **FEED})
+    for items, scores in given.values():
+        np.testing.assert_array_equal(items, given[17][0])
+        np.testing.assert_array_equal(scores, given[17][1])
 
 
-def test_an_ort_file_answers_as_the_onnx_file_it_stands_beside(trained, histories, tmp_path) -> None:
-    files = written(trained, tmp_path, ort_format=True)
+@pytest.mark.parametrize("opset", [opset for opset in OPSETS if opset > 18])
+def test_every_operator_is_spelled_as_onnx_itself_would_raise_it(trained, tmp_path, opset) -> None:
+    import onnx
+    from onnx import version_converter
+
+    def spelled(model) -> list:
+        return [(node.op_type, len(node.input), list(node.attribute)) for node in model.graph.node]
+
+    for name in ("18", str(opset)):
+        (tmp_path / name).mkdir()
+    lower = written(trained, tmp_path / "18", "wi8_ai8", opset=18).entries
+    for entry, path in written(trained, tmp_path / str(opset), "wi8_ai8", opset=opset).entries.items():
+        assert spelled(version_converter.convert_version(onnx.load(lower[entry]), opset)) == spelled(onnx.load(path))
+
+
+def test_an_opset_that_this_onnx_does_not_know_is_refused(trained) -> None:
+    from sasrec_export import to_onnx
+
+    with pytest.raises(ConversionError, match=r"^onnx [\d.]+ cannot write opset 99: .*Take a lower one"):
+        to_onnx.encoder_to_onnx(trained.model, opset=99)
+
+
+def test_a_higher_opset_asks_for_a_newer_onnxruntime() -> None:
+    oldest = {opset: [chosen.min_version for chosen in plan(shape=Shape(opset=opset))] for opset in (17, 23)}
+    assert oldest[17] == ["1.22.1", "1.18.1", "1.23.2", "1.22.1", "1.18.1", *oldest[23][5:]]
+    assert oldest[23] == [OPSETS[23]] * 5 + oldest[17][5:]
+
+
+@pytest.mark.parametrize("opset", [17, 21, 27])
+def test_an_ort_file_answers_as_the_onnx_file_it_stands_beside(trained, histories, tmp_path, opset) -> None:
+    files = written(trained, tmp_path, ort_format=True, opset=opset)
     feed = {"history": histories[20:22], **FEED}
     for ours, theirs in zip(
         answers(tmp_path / "recommend.ort", feed), answers(files.entries["recommend"], feed), strict=True
@@ -124,7 +165,7 @@ def test_a_users_scores_are_the_same_bits_whoever_shares_the_batch(trained, hist
     [
         ("--fixed-shapes", "50", r"fixed-shapes is '50', expected rows x history columns, such as 1x50"),
         ("--fixed-shapes", "0x50", r"fixed-shapes is '0x50'"),
-        ("--opset", "23", r"opset is 23, expected one of 17, 18"),
+        ("--opset", "28", r"opset is 28, expected 17 to 27"),
         ("--calibration", "entropy", r"calibration is 'entropy', expected one of MinMax, Percentile"),
     ],
 )

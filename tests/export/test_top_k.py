@@ -30,13 +30,13 @@ def search(n_ids: int, block: int, opset: int) -> onnxruntime.InferenceSession:
         [scores, exclude, k], [values, places], nodes=tape.nodes, initializers=tape.initializers,
         opset_imports={"": opset}, name="search",
     )  # fmt: skip
-    return onnxruntime.InferenceSession(ir.to_proto(ir.Model(graph, ir_version=8)).SerializeToString())
+    return onnxruntime.InferenceSession(ir.to_proto(ir.Model(graph, ir_version=10)).SerializeToString())
 
 
 SESSIONS = {
     (ids, block, opset): search(ids, block, opset)
     for ids, block in ((40, 8), (37, 8), (37, 0), (3, 4))
-    for opset in (17, 18)
+    for opset in (17, 18, 27)
 }
 
 
