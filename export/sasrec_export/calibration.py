@@ -24,4 +24,4 @@ def sample(histories: Histories, *, max_len: int, seed: int, count: int = HISTOR
     (filled,) = np.nonzero(histories.lengths)
     rows = np.random.default_rng(seed).choice(filled, min(count, filled.size), replace=False)
     chosen = histories.take(np.sort(rows))
-    return history_module.encode_batch([row[-max_len:].tolist() for row in chosen], max_len=max_len)
+    return history_module.fit(history_module.encode_batch([row.tolist() for row in chosen], max_len=max_len), max_len)

@@ -23,6 +23,9 @@ TABLE_TYPES = {
     32: schema.TensorType.FLOAT32, 16: schema.TensorType.FLOAT16, 8: schema.TensorType.INT8, 4: schema.TensorType.INT4,
 }  # fmt: skip
 
+TABLE_INPUT = {"GATHER": 0, "EMBEDDING_LOOKUP": 1, "FULLY_CONNECTED": 1}
+"""Operators that read a table → the place of it among their inputs."""
+
 
 def check(path: Path, recipe: Recipe, *, rows: int) -> None:
     """Refuse a file that differs from the contract, or that no stock interpreter can run.
@@ -87,19 +90,31 @@ def _constants(model: Any) -> list[str]:
 
 
 def _table(model: Any, recipe: Recipe, rows: int) -> list[str]:
-    tables = [
-        (int(tensor.buffer), tensor.type)
-        for graph in model.subgraphs
-        for tensor in graph.tensors
-        if tensor.shape is not None
-        and len(tensor.shape) == 2
-        and tensor.shape[0] >= rows
-        and tensor.shape[1] > 1
-        and flatbuffer.tensor_data(model, tensor) is not None
-    ]
+    """What is looked up in is what scores: one constant. Its shape may be that of a layer, too."""
+    looked_up: dict[int, Any] = {}  # buffer → tensor
+    scoring = set()
+    for graph in model.subgraphs:
+        stored = {}  # what is kept in half precision is read through a DEQUANTIZE
+        for operator in graph.operators:
+            name = flatbuffer.builtin_name(model.operatorCodes[operator.opcodeIndex])
+            if name == "DEQUANTIZE":
+                stored[operator.outputs[0]] = operator.inputs[0]
+            if name not in TABLE_INPUT:
+                continue
+            index = operator.inputs[TABLE_INPUT[name]]
+            tensor = graph.tensors[stored.get(index, index)]
+            if flatbuffer.tensor_data(model, tensor) is None:
+                continue
+            if name == "FULLY_CONNECTED":
+                scoring.add(int(tensor.buffer))
+            else:
+                looked_up[int(tensor.buffer)] = tensor
     problems = []
-    if len({buffer for buffer, _ in tables}) != 1:
-        problems.append(f"the item table stands in it {len({buffer for buffer, _ in tables})} times, expected once")
-    if any(dtype != TABLE_TYPES[recipe.table_bits] for _, dtype in tables):
+    times = len(looked_up) + (not scoring & set(looked_up))
+    if times != 1:
+        problems.append(f"the item table stands in it {times} times, expected once")
+    if any(tensor.type != TABLE_TYPES[recipe.table_bits] for tensor in looked_up.values()):
         problems.append(f"the item table is not in {recipe.table_bits} bits")
+    if any(tensor.shape[0] < rows for tensor in looked_up.values()):
+        problems.append(f"the item table has fewer than {rows} rows")
     return problems

@@ -22,6 +22,14 @@ def test_overlap_is_the_share_of_the_reference() -> None:
     assert agreement.overlaps(found, k=3).tolist() == pytest.approx([2 / 3, 1, 0])
 
 
+def test_two_empty_lists_agree_wholly() -> None:
+    reference = lists_of([5, 2], [0, 0], scores=[[3.0, 1.0], [-np.inf, -np.inf]])
+    found = agreement.agreement(reference, reference)
+    assert agreement.overlaps(found, k=2).tolist() == [1, 1]
+    assert agreement.rank_biased_overlap(found).tolist() == pytest.approx([1, 1])
+    assert found.spread == 2
+
+
 def test_overlap_at_a_smaller_k_looks_at_the_first_places_of_both() -> None:
     found = agreement.agreement(lists_of([2, 5, 1]), lists_of([5, 2, 1]))
     assert agreement.overlaps(found, k=1).tolist() == [0]
@@ -52,7 +60,7 @@ def rbo_by_definition(ours: list[int], theirs: list[int], p: float) -> float:
     ours, theirs = ([item for item in row if item] for row in (ours, theirs))
     k = len(theirs)
     if not k:
-        return 0.0
+        return 1.0  # not defined there; equal lists agree
     agreed = [len(set(ours[:d]) & set(theirs[:d])) for d in range(1, k + 1)]
     series = sum(x / d * p**d for d, x in enumerate(agreed, 1))
     return agreed[-1] / k * p**k + (1 - p) / p * series

@@ -48,21 +48,25 @@ def agreement(lists: Lists, reference: Lists) -> Agreement:
         np.add.at(common[rows], (row, np.maximum(our_place, their_place)), 1)
         differences.append(lists.scores[rows][row, our_place] - reference.scores[rows][row, their_place])
     listed = (theirs != PAD_ID).sum(axis=1)
-    last = np.take_along_axis(reference.scores, np.maximum(listed - 1, 0)[:, None], axis=1)[:, 0]
+    filled = reference.scores[listed > 0]  # the places of an empty list score -inf
+    last = np.take_along_axis(filled, listed[listed > 0][:, None] - 1, axis=1)[:, 0]
     return Agreement(
         common=common.cumsum(axis=1, dtype=np.int16),
         listed=listed,
         changed_top1=ours[:, 0] != theirs[:, 0],
         score_differences=np.concatenate(differences),
-        spread=float((reference.scores[:, 0] - last)[listed > 0].mean()) if listed.any() else 0.0,
+        spread=float((filled[:, 0] - last).mean()) if len(filled) else 0.0,
     )
 
 
 def overlaps(found: Agreement, *, k: int) -> NDArray[np.float64]:
-    """Return overlap@k of each user (H,): the share of the reference's top k that is in the variant's too."""
+    """Return overlap@k of each user (H,): the share of the reference's top k that is in the variant's too.
+
+    Law: 1 for equal lists, empty ones included: of a small catalogue, some users have seen everything.
+    """
     depth = min(k, found.common.shape[1])
     share: NDArray[np.float64] = found.common[:, depth - 1] / np.clip(found.listed, 1, depth)
-    return share
+    return np.where(found.listed > 0, share, 1.0)
 
 
 def rank_biased_overlap(found: Agreement, *, p: float = PERSISTENCE) -> NDArray[np.float64]:
@@ -76,5 +80,5 @@ def rank_biased_overlap(found: Agreement, *, p: float = PERSISTENCE) -> NDArray[
     series = (1 - p) / p * (agreed * p**depth).sum(axis=1)
     last = np.maximum(found.listed, 1)
     ahead = np.take_along_axis(agreed, (last - 1)[:, None], axis=1)[:, 0] * p**last
-    total: NDArray[np.float64] = series + ahead
+    total: NDArray[np.float64] = np.where(found.listed > 0, series + ahead, 1.0)
     return total
