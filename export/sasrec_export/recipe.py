@@ -24,7 +24,9 @@ LayerNormalization, which onnxruntime fuses the converted layer norms into, to t
 OPSET = min(OPSETS)
 CALIBRATIONS = ("MinMax", "Percentile")
 FIXED_EXCLUDE = 256
-"""Columns of `exclude` where shapes are fixed: the longest history whose items can all be left out."""
+"""Columns of `exclude` at least where shapes are fixed: the longest history whose items can all be left out."""
+EXCLUDE_STEP = 64
+"""Where a run has longer histories, columns are a multiple of this."""
 FIXED_CANDIDATES = 128
 """Columns of `candidates` where shapes are fixed; clients take several calls for more."""
 
@@ -101,6 +103,8 @@ class Shape:
     """Rows of a call; 0: any number."""
     history: int = 0
     """Columns of `history`; 0: any number."""
+    longest: int = 0
+    """Most items that a history of the run can have; where shapes are fixed, all of them can be excluded."""
     opset: int = OPSET
     """Of the .onnx files."""
     strict_int8: bool = False
@@ -126,7 +130,7 @@ class Shape:
     @property
     def exclude(self) -> int:
         """Columns of `exclude`; 0: any number."""
-        return FIXED_EXCLUDE if self.fixed else 0
+        return max(FIXED_EXCLUDE, -(-self.longest // EXCLUDE_STEP) * EXCLUDE_STEP) if self.fixed else 0
 
     @property
     def candidates(self) -> int:

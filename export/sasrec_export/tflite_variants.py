@@ -68,6 +68,6 @@ def _converted(trained: Trained, plan: VariantPlan) -> bytes:
         basis = _quantized(trained, plan).basis
         return to_tflite.convert(trained.model, top_k=trained.top_k, shape=shape, basis=basis)
     return trained.once(
-        f"tflite {shape.batch}x{shape.history}",
+        f"tflite {shape.batch}x{shape.history}, {shape.exclude} excluded",
         lambda: to_tflite.convert(trained.model, top_k=trained.top_k, shape=shape),
     )

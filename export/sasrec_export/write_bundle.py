@@ -1,5 +1,6 @@
 """From a trained RUN to a bundle: write every variant, prove it equal, record goldens, measure, describe."""
 
+import dataclasses
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -86,6 +87,7 @@ def write_bundle(
         split = run.split()
         histories = calibration.sample(split.train, max_len=run.model_config.max_len, seed=run.seed)
         trained = Trained(run.model(), calibration=histories, top_k=min(top_k, run.interactions.n_items))
+        plans = [_with_places(plan, run) for plan in plans]
         manifest = _describe(run, split, folder)
         for plan in plans:
             say(f"{plan.name}: converting")
@@ -109,6 +111,12 @@ def write_bundle(
         say("verifying the bundle")
         _verify(folder, golden)
     return Bundle.open(out), report
+
+
+def _with_places(plan: VariantPlan, run: Run) -> VariantPlan:
+    """Return the plan with as many places to exclude as the longest history of the run needs."""
+    longest = min(int(run.interactions.histories.lengths.max()), run.interactions.n_items)
+    return dataclasses.replace(plan, shape=dataclasses.replace(plan.shape, longest=longest))
 
 
 def _judged(run: Run, split: Split) -> int | None:

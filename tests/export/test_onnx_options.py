@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from sasrec_export import recipe as recipe_module
 from sasrec_export.cli import main
 from sasrec_export.errors import ConversionError, ExportError
 from sasrec_export.recipe import OPSETS, Shape, plan
@@ -208,6 +209,23 @@ def test_a_bundle_may_see_fewer_items_than_the_network_was_trained_on(run_folder
     options = ["--runtime", "onnx", "--recipe", "fp32", "--fixed-shapes", "1x5"]
     result = runner.invoke(main, ["export", str(run_folder), "--out", str(out), *options])
     assert result.exit_code == 0, result.output
+    assert runner.invoke(main, ["verify", str(out)]).exit_code == 0
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "tflite"])
+def test_with_fixed_shapes_the_longest_history_of_a_run_can_be_left_out(
+    run, runner, tmp_path, monkeypatch, runtime
+) -> None:
+    monkeypatch.setattr(recipe_module, "FIXED_EXCLUDE", 8)
+    monkeypatch.setattr(recipe_module, "EXCLUDE_STEP", 2)
+    from sasrec_export.write_bundle import write_bundle
+
+    longest = int(run.interactions.histories.lengths.max())
+    assert longest > 8
+    out = tmp_path / "bundle"
+    plans = plan((runtime,), ("fp32",), shape=Shape(batch=1, history=12))
+    bundle, _ = write_bundle(run, out, plans=plans)
+    assert longest <= bundle.manifest.variants[0].fixed_exclude <= longest + 1
     assert runner.invoke(main, ["verify", str(out)]).exit_code == 0
 
 
