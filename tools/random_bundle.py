@@ -26,7 +26,10 @@ def network(n_items: int, seed: int = 0, **options) -> SASRec:
     rng = np.random.default_rng(seed)
     for weight in model.weights:
         centre = 1.0 if "gamma" in weight.path else 0.0
-        weight.assign(rng.normal(centre, 0.1, weight.shape).astype(np.float32))
+        drawn = rng.standard_normal(weight.shape, np.float32)
+        drawn *= 0.1
+        drawn += centre
+        weight.assign(drawn)
     return model
 
 
