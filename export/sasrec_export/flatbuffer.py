@@ -9,6 +9,8 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
+from sasrec_export.errors import ConversionError
+
 __all__ = [
     "add_buffer",
     "add_constant",
@@ -54,12 +56,22 @@ def dump(model: Any) -> bytes:
     """Return the TFLite file of a ModelT: equal buffers and equal scales once, constant data aligned.
 
     Law: ``dump(load(dump(m))) == dump(m)``.
+
+    Raises:
+        ConversionError: It does not fit into a flatbuffer.
     """
     for graph in model.subgraphs:
         _drop_unused_tensors(model, graph)
     _merge_equal_buffers(model)
     builder = _Builder(1 << 16)
-    builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
+    try:
+        builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
+    except flatbuffers.builder.BuilderSizeError as error:
+        size = sum(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
+        raise ConversionError(
+            f"TFLite model: its constants take {size:,} bytes, expected at most 2 GB in all. "
+            "Choose a recipe with fewer bits (--recipe wi8), or --runtime onnx."
+        ) from error
     return bytes(builder.Output())
 
 

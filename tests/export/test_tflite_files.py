@@ -260,6 +260,18 @@ def test_a_file_that_fails_silently_is_refused(bundle, model, tmp_path, spoil, m
         tflite_check.check(path, RECIPES["fp32"], rows=model.config.n_items + 1)
 
 
+def test_a_file_past_what_a_flatbuffer_holds_is_refused(bundle, monkeypatch) -> None:
+    import flatbuffers
+
+    from sasrec_export import flatbuffer
+    from sasrec_export.errors import ConversionError
+
+    model = flatbuffer.load(file_of(bundle, "tflite-fp32"))
+    monkeypatch.setattr(flatbuffers.Builder, "MAX_BUFFER_SIZE", 1 << 16)
+    with pytest.raises(ConversionError, match=r"its constants take [\d,]+ bytes, expected at most 2 GB"):
+        flatbuffer.dump(model)
+
+
 def test_a_table_in_other_bits_is_refused(bundle, model, tmp_path) -> None:
     from sasrec_export import tflite_check
     from sasrec_export.errors import ConversionError
