@@ -21,7 +21,7 @@ from sasrec_runtime.printing import print_json, print_table, size_in_words
 if TYPE_CHECKING:
     from sasrec_runtime.bench import Timing
     from sasrec_runtime.bundle import Bundle
-    from sasrec_runtime.recommender import Recommendations
+    from sasrec_runtime.recommendations import Recommendations
     from sasrec_runtime.session_options import OptionNames
 
 __all__ = ["COMMANDS"]

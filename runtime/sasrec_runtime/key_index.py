@@ -12,10 +12,10 @@ from sasrec_runtime.mapped_lines import MappedLines
 
 __all__ = ["KeyIndex", "repeated_key"]
 
-LOAD: Final = 0.6
+LOAD: Final = 0.75
 """Share of the places that are taken: a fuller table is smaller and has longer ways."""
 
-CHUNK_LINES: Final = 1 << 16
+CHUNK_LINES: Final = 1 << 14
 """Hashed together."""
 
 WORD: Final = 8
@@ -117,17 +117,23 @@ def _hashes_of(letters: NDArray[np.uint8], bounds: NDArray[np.int64], factor: np
 
 
 def _fill(lines: MappedLines, factor: int, size: int) -> NDArray[np.int32]:
-    """Return the table: line numbers from 1 on, 0 where a place is free.
-
-    All lines look for a place at once: where several want the same, one gets it, and the others go on.
-    """
+    """Return the table: line numbers from 1 on, 0 where a place is free."""
     hashes = _hashes(lines, factor)
     table = np.zeros(size, np.int32)
-    numbers = np.arange(1, len(hashes) + 1, dtype=np.int32)
-    places = (hashes * np.uint64(size) >> HALF).astype(np.int32)
+    for first in range(0, len(hashes), CHUNK_LINES):
+        numbers = np.arange(first + 1, min(first + CHUNK_LINES, len(hashes)) + 1, dtype=np.int32)
+        _insert(table, numbers, hashes, lines)
+    return table
+
+
+def _insert(
+    table: NDArray[np.int32], numbers: NDArray[np.int32], hashes: NDArray[np.uint32], lines: MappedLines
+) -> None:
+    """Put line numbers into the table, all at once: where several want one place, the first has it, others go on."""
+    places = (hashes[numbers - 1] * np.uint64(len(table)) >> HALF).astype(np.int64)
     while len(numbers):
         free = table[places] == 0
-        table[places[free][::-1]] = numbers[free][::-1]  # of several the first
+        table[places[free][::-1]] = numbers[free][::-1]
         there = table[places]
         passing = there != numbers
         numbers, there, places = numbers[passing], there[passing], places[passing]
@@ -137,8 +143,7 @@ def _fill(lines: MappedLines, factor: int, size: int) -> NDArray[np.int32]:
             if lines.line(first) == lines.line(second):
                 raise repeated_key(lines.line(first).decode(), first, second)
         places += 1
-        places[places == size] = 0
-    return table
+        places[places == len(table)] = 0
 
 
 def repeated_key(key: str, line: int, other: int) -> BundleError:

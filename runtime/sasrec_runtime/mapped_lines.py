@@ -13,7 +13,7 @@ from sasrec_runtime.errors import BundleError
 
 __all__ = ["MappedLines"]
 
-CHUNK_BYTES: Final = 1 << 20
+CHUNK_BYTES: Final = 1 << 18
 """Looked at together: small beside the memory that is saved, large beside what a call of numpy costs."""
 
 LINE_FEED: Final = 0x0A

@@ -3,70 +3,25 @@
 import operator
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, Unpack, get_args, overload
+from typing import Any, Literal, Unpack, get_args
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_runtime import groups
+from sasrec_runtime import groups, loading
 from sasrec_runtime import history as history_module
 from sasrec_runtime import session as session_module
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.errors import HistoryError, MissingRuntimeError, RequestError
+from sasrec_runtime.errors import HistoryError, RequestError
 from sasrec_runtime.groups import BATCH_BYTES
 from sasrec_runtime.manifest import Variant
+from sasrec_runtime.recommendations import Item, Recommendations
 from sasrec_runtime.session import Session
 from sasrec_runtime.session_options import OptionNames
 from sasrec_runtime.signature import PAD_ID
 from sasrec_runtime.vocab import Unknown
 
 __all__ = ["BATCH_BYTES", "Item", "Recommendations", "Recommender"]
-
-
-class Item(msgspec.Struct, frozen=True, gc=False):
-    """One recommended item."""
-
-    key: str
-    """The caller's key."""
-    score: float | None
-    """Higher is better; no probability. None where popularity, not the model, chose the item."""
-    title: str | None
-    """Name of the item, where the data has one."""
-
-
-class Recommendations(Sequence[Item]):
-    """Items, best first. Shorter than k where the catalogue minus the excluded items is."""
-
-    __slots__ = ("_items", "is_fallback")
-
-    def __init__(self, items: list[Item], *, is_fallback: bool = False) -> None:
-        self._items = items
-        self.is_fallback = is_fallback
-        """True: the history was empty, and these are the most popular items of the training data."""
-
-    @overload
-    def __getitem__(self, index: int) -> Item: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Item]: ...
-    def __getitem__(self, index: int | slice) -> Item | list[Item]:
-        return self._items[index]
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __iter__(self) -> Iterator[Item]:
-        return iter(self._items)
-
-    def __eq__(self, other: object) -> bool:
-        if isinstance(other, Recommendations):
-            return self._items == other._items and self.is_fallback == other.is_fallback
-        return NotImplemented
-
-    __hash__ = None  # type: ignore[assignment]  # equal by content, as a list
-
-    def __repr__(self) -> str:
-        return f"Recommendations({self._items!r}, is_fallback={self.is_fallback})"
 
 
 class Recommender:
@@ -119,17 +74,9 @@ class Recommender:
         """
         opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
         candidates = opened.manifest.variants if variant is None else [opened.variant(variant)]
-        failures: list[MissingRuntimeError] = []
-        for candidate in candidates:
-            try:
-                session = session_module.open_session(opened, candidate, **options)
-            except MissingRuntimeError as error:
-                failures.append(error)
-            else:
-                return cls(opened, candidate, session, unknown=unknown)
-        if len(failures) == 1:
-            raise failures[0]
-        raise MissingRuntimeError(f"No variant of {opened.path} can run. {' '.join(map(str, failures))}")
+        with loading.vocabulary_beside(opened):
+            chosen, session = loading.open_first(opened, candidates, options)
+        return cls(opened, chosen, session, unknown=unknown)
 
     def recommend(
         self, keys: Sequence[str], k: int = 10, *, exclude: Sequence[str] = (), exclude_seen: bool = True

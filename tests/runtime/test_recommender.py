@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 import sasrec_runtime
 from runtime import tiny
+from sasrec_runtime import loading, vocab
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.errors import (
+    BundleError,
     HistoryError,
     MissingRuntimeError,
     RequestError,
@@ -21,7 +23,9 @@ from sasrec_runtime.errors import (
     UnknownItemError,
     VariantError,
 )
-from sasrec_runtime.recommender import Item, Recommendations, Recommender
+from sasrec_runtime.mapped_lines import MappedLines
+from sasrec_runtime.recommendations import Item, Recommendations
+from sasrec_runtime.recommender import Recommender
 
 histories = st.lists(st.sampled_from(tiny.KEYS), max_size=9)
 requests = st.tuples(
@@ -327,6 +331,28 @@ def test_load_takes_a_path_as_text_and_the_first_variant(shared_bundle: Path) ->
     recommender = sasrec_runtime.Recommender.load(str(shared_bundle))
     assert recommender.variant.name == "onnx-fp32"
     assert repr(recommender) == f"Recommender({str(shared_bundle)!r}, variant='onnx-fp32', n_items=7)"
+
+
+@pytest.fixture
+def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catalogues of any size keep their vocabulary on disk, read beside the model."""
+    monkeypatch.setattr(vocab, "MAPPED_FROM", 0)
+    monkeypatch.setattr(loading, "MAPPED_FROM", 0)
+
+
+@pytest.mark.usefixtures("as_if_large")
+def test_a_large_catalogue_answers_as_a_small_one(shared_bundle: Path, recommender: Recommender) -> None:
+    large = Recommender.load(shared_bundle)
+    assert isinstance(large.vocabulary.keys, MappedLines)
+    assert large.recommend(["apple", "bread"], 5) == recommender.recommend(["apple", "bread"], 5)
+
+
+@pytest.mark.usefixtures("as_if_large")
+def test_what_is_wrong_with_a_large_vocabulary_is_said_when_it_is_loaded(tiny_bundle: Path) -> None:
+    items = tiny_bundle / "items.txt"
+    items.write_bytes(items.read_bytes().replace(b"bread", b"apple"))
+    with pytest.raises(BundleError, match="'apple' stands on lines 1 and 2"):
+        Recommender.load(tiny_bundle)
 
 
 def test_load_skips_variants_whose_runtime_is_missing(rewrite: Callable[[bytes, bytes], Path]) -> None:

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from sasrec_runtime.batch.rows import Answer, BadRow, Row
 from sasrec_runtime.errors import SasrecError
-from sasrec_runtime.recommender import Recommendations, Recommender
+from sasrec_runtime.recommendations import Recommendations
+from sasrec_runtime.recommender import Recommender
 
 __all__ = ["Answering"]
 
