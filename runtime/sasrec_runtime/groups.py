@@ -62,12 +62,16 @@ def to_score(model: ModelCard, sizes: Sequence[tuple[int, int]], batch_bytes: in
 
 
 def _groups(rows: list[int], row_bytes: Callable[[int], int], batch_bytes: int) -> Iterator[list[int]]:
-    """Yield sorted rows in groups, the largest first: each row of a group takes what its last one does."""
+    """Yield sorted rows in groups, the largest first: each row of a group takes what its last one does.
+
+    Groups are about as large as each other: a last one of a few rows would be slower, row for row.
+    """
     end = len(rows)
     while end:
-        size = max(1, min(MAX_ROWS, batch_bytes // row_bytes(rows[end - 1])))
-        yield rows[max(end - size, 0) : end]
-        end = max(end - size, 0)
+        most = max(1, min(MAX_ROWS, batch_bytes // row_bytes(rows[end - 1])))
+        size = -(-end // -(-end // most))
+        yield rows[end - size : end]
+        end -= size
 
 
 def _encoder_bytes(model: ModelCard, length: int) -> int:
