@@ -58,6 +58,9 @@ class FittedSession:
         session_module.check_ids("history", history)
         session_module.check_ids("exclude", exclude, len(history))
         history, exclude = self._history(history), self._exclude(exclude)
+        if len(history) == self._variant.fixed_batch:  # the usual call needs nothing put together
+            found, found_scores = self._session.recommend(history, exclude, self._variant.fixed_k or k)
+            return found[:, :k], found_scores[:, :k]
         items = np.empty((len(history), k), np.int32)
         scores = np.empty((len(history), k), np.float32)
         run_k = self._variant.fixed_k or k
