@@ -157,6 +157,8 @@ class Integers:
 
 def _of_range(range_: Range) -> Any:
     low, high = range_
+    if low == -high:  # 127.5 steps on each side would leave the zero point to the last bit of the scale
+        return _parameters(max(high, 1e-6) / quantize.INT8_MAX, 0)
     scale = max(high - low, 1e-6) / STEPS
     return _parameters(scale, int(np.clip(round(LOWEST - low / scale), LOWEST, LOWEST + STEPS)))
 

@@ -131,6 +131,29 @@ def test_strict_int8_leaves_no_float_operator_in_the_network(trained, tmp_path) 
     assert float_operators(model) == {"DEQUANTIZE"}
 
 
+@pytest.mark.parametrize("largest", [1e-9, 0.1, 2.0881, 2.1, 3.21875, 7.0, 1e4])
+def test_a_range_that_is_alike_on_both_sides_has_its_zero_point_at_zero(largest) -> None:
+    from sasrec_export import tflite_integers
+
+    assert [tflite_integers._of_range((-largest * f, largest * f)).zeroPoint[0] for f in np.linspace(1, 2, 50)] == [
+        0
+    ] * 50
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_the_second_factor_of_a_product_has_its_zero_point_at_zero(trained, tmp_path, strict) -> None:
+    from sasrec_export import flatbuffer
+
+    model = flatbuffer.load(written(trained, tmp_path, "wi8_ai8", strict_int8=strict))
+    points = [
+        graph.tensors[operator.inputs[1]].quantization.zeroPoint[0]
+        for graph, operator, name in flatbuffer.operators(model)
+        if name == "BATCH_MATMUL" and graph.tensors[operator.inputs[1]].type == 9
+    ]
+    assert points
+    assert not any(points)
+
+
 def test_four_bits_leave_the_basis_of_users_in_float(trained, bundle) -> None:
     from sasrec_export import flatbuffer, tflite_weights
 
