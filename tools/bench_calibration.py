@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from sasrec_export import calibration, variants
-from sasrec_export.recipe import Shape, VariantPlan, plan
-from sasrec_export.trained import Trained
+from sasrec_export import variants
+from sasrec_export.encoder import calibration
+from sasrec_export.encoder.export_model import Trained
+from sasrec_export.recipes import Shape, VariantPlan, plan
 from sasrec_runtime import history as history_module
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.run import Run

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sasrec_export import basis as basis_module
-from sasrec_export import calibration, quantize
-from sasrec_export.quantize import INT4_MAX, INT8_MAX, QuantizedTable
-from sasrec_export.trained import Trained
+from sasrec_export.encoder import calibration
+from sasrec_export.encoder.export_model import Trained
+from sasrec_export.table import gptq
+from sasrec_export.table import transform as basis_module
+from sasrec_export.table.gptq import INT4_MAX, INT8_MAX, QuantizedTable
 from sasrec_runtime import history as history_module
 from sasrec_train.run import Run
 
@@ -67,10 +68,10 @@ def top(trained: Trained, table: np.ndarray, history: np.ndarray, seen: list[lis
 def least_error(trained: Trained, levels: int) -> QuantizedTable:
     """The scale of the least squared error, and rounding to the nearest: no user has a say."""
     table = trained.table
-    best = quantize.quantize_rows(table, levels)
+    best = gptq.quantize_rows(table, levels)
     error = np.square(best.dequantize() - table).sum(axis=1)
     for factor in np.linspace(0.5, 1.0, 21, dtype=np.float32)[:-1]:
-        scales = quantize.quantize_rows(table, levels).scales * factor
+        scales = gptq.quantize_rows(table, levels).scales * factor
         values = np.clip(np.rint(table / scales[:, None]), -levels, levels)
         its_error = np.square(values * scales[:, None] - table).sum(axis=1)
         better = its_error < error
@@ -79,7 +80,7 @@ def least_error(trained: Trained, levels: int) -> QuantizedTable:
 
 
 WAYS = {
-    "to the nearest, scale by the largest entry": lambda trained, levels: quantize.quantize_rows(trained.table, levels),
+    "to the nearest, scale by the largest entry": lambda trained, levels: gptq.quantize_rows(trained.table, levels),
     "to the nearest, scale of the least squared error": least_error,
     "for the scores": Trained.quantized,
     "for the scores, stretched": Trained.stretched,

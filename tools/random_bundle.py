@@ -5,9 +5,10 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from sasrec_export import calibration, goldens, variants
-from sasrec_export.recipe import plan
-from sasrec_export.trained import Trained
+from sasrec_export import goldens, variants
+from sasrec_export.encoder import calibration
+from sasrec_export.encoder.export_model import Trained
+from sasrec_export.recipes import plan
 from sasrec_runtime import golden as golden_module
 from sasrec_runtime import manifest as manifest_module
 from sasrec_runtime.bundle import MANIFEST_NAME, Bundle

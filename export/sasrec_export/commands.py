@@ -69,7 +69,7 @@ def export(
     Example: sasrec-edge export run --out bundle --recipe wi8
     """
     from sasrec_export import app as app_module
-    from sasrec_export import recipe as recipe_module
+    from sasrec_export import recipes as recipe_module
 
     if app is not None:
         runtimes, recipes = app_module.choose(app, runtimes, recipes)

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_export import basis as basis_module
+from sasrec_export.encoder.export_model import HeldTable
 from sasrec_export.errors import ParityError
-from sasrec_export.recipe import VariantPlan
-from sasrec_export.trained import HeldTable
+from sasrec_export.recipes import VariantPlan
+from sasrec_export.table import transform as basis_module
 from sasrec_runtime import history as history_module
 from sasrec_runtime.session import Session
 from sasrec_runtime.signature import PAD_ID

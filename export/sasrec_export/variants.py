@@ -5,20 +5,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sasrec_export import onnx_variants, tflite_variants
-from sasrec_export.recipe import VariantPlan
-from sasrec_export.trained import HeldTable, Trained, Written
+from sasrec_export.encoder.export_model import HeldTable, Trained, Written
+from sasrec_export.onnx_writer import writer
+from sasrec_export.recipes import VariantPlan
+from sasrec_export.tflite_writer import writer
 from sasrec_runtime.manifest import FileEntry, Variant
 
 __all__ = ["describe", "entry_of", "held_table", "write"]
 
 WRITERS: dict[str, Callable[[Trained, VariantPlan, Path], Written]] = {
-    "onnx": onnx_variants.write,
-    "tflite": tflite_variants.write,
+    "onnx": writer.write,
+    "tflite": writer.write,
 }
 TABLES: dict[str, Callable[[Trained, VariantPlan], HeldTable]] = {
-    "onnx": onnx_variants.held_table,
-    "tflite": tflite_variants.held_table,
+    "onnx": writer.held_table,
+    "tflite": writer.held_table,
 }
 
 

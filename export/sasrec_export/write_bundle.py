@@ -9,13 +9,14 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from sasrec_export import calibration, card, goldens, parity, variants
+from sasrec_export import card, goldens, parity, variants
+from sasrec_export.encoder import calibration
+from sasrec_export.encoder.export_model import Trained
 from sasrec_export.errors import ExportError, ParityError
 from sasrec_export.parity import Reference
-from sasrec_export.recipe import VariantPlan
+from sasrec_export.recipes import VariantPlan
 from sasrec_export.report import log, measure, page, progress, schema
 from sasrec_export.report.schema import Report
-from sasrec_export.trained import Trained
 from sasrec_export.variants import entry_of
 from sasrec_runtime import golden as golden_module
 from sasrec_runtime import manifest as manifest_module

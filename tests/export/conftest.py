@@ -88,10 +88,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.fixture(scope="session")
 def exported(run: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """(bundle, report) of that run with every variant."""
-    from sasrec_export import recipe
+    from sasrec_export import recipes
     from sasrec_export.write_bundle import write_bundle
 
-    return write_bundle(run, tmp_path_factory.mktemp("bundle") / "bundle", plans=recipe.plan())
+    return write_bundle(run, tmp_path_factory.mktemp("bundle") / "bundle", plans=recipes.plan())
 
 
 @pytest.fixture(scope="session")
@@ -125,8 +125,8 @@ def model(run: Any) -> Any:
 @pytest.fixture(scope="session")
 def trained(run: Any, model: Any) -> Any:
     """The trained model as the writers of the bundle had it."""
-    from sasrec_export import calibration
-    from sasrec_export.trained import Trained
+    from sasrec_export.encoder import calibration
+    from sasrec_export.encoder.export_model import Trained
 
     histories = calibration.sample(run.split().train, max_len=MAX_LEN, seed=run.seed)
     return Trained(model, calibration=histories, top_k=K)
@@ -136,7 +136,7 @@ def trained(run: Any, model: Any) -> Any:
 def scorer(request: pytest.FixtureRequest, model: Any, trained: Any, bundle: Any) -> Scorer:
     """The same promises on every backend: one test body for all."""
     from sasrec_export import variants
-    from sasrec_export.recipe import plan
+    from sasrec_export.recipes import plan
     from sasrec_runtime.session import open_session
 
     n_items = model.config.n_items

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec_export import basis as basis_module
-from sasrec_export.best_basis import BestBasis
+from sasrec_export.table import transform as basis_module
+from sasrec_export.table.transform_search import BestBasis
 
 LEVELS = st.sampled_from([127, 7])
 
@@ -93,7 +93,7 @@ def bases_of(table, histories, users_of) -> BestBasis:
 
 @pytest.mark.parametrize(("way", "levels"), [("stretched", 127), ("turned", 7)])
 def test_a_better_basis_keeps_more_of_the_top_lists(way: str, levels: int) -> None:
-    from sasrec_export.quantize import quantize_for_scores
+    from sasrec_export.table.gptq import quantize_for_scores
 
     case = uneven(0)
     users = case[2](case[0], case[1])

@@ -9,7 +9,8 @@ import pytest
 onnx_ir = pytest.importorskip("onnx_ir")
 
 from export import defects  # noqa: E402 - needs onnx_ir
-from sasrec_export import calibration, recipe  # noqa: E402
+from sasrec_export import recipes  # noqa: E402
+from sasrec_export.encoder import calibration  # noqa: E402
 from sasrec_export.report import layers, log, measure, sensitivity  # noqa: E402
 from sasrec_export.report.schema import Budget, Report  # noqa: E402
 from sasrec_runtime.bundle import Bundle  # noqa: E402
@@ -88,7 +89,7 @@ def chains(tmp_path_factory: pytest.TempPathFactory) -> Any:
     )
     folder = tmp_path_factory.mktemp("chains")
     run = run_module.create(interactions, model, train, folder / "run")
-    return run, write_bundle(run, folder / "bundle", plans=recipe.plan(("onnx",), ("wi8", "fp32")))[0]
+    return run, write_bundle(run, folder / "bundle", plans=recipes.plan(("onnx",), ("wi8", "fp32")))[0]
 
 
 @pytest.mark.slow

@@ -67,11 +67,11 @@ def zero_padding_row(model: Any) -> Any:
 
 
 def onnx_blocks(model: Any, opset: int = 17) -> Any:
-    from sasrec_export import to_onnx
-    from sasrec_export.user_vector import Blocks
+    from sasrec_export.onnx_writer import convert_encoder
+    from sasrec_export.onnx_writer.user_vector import Blocks
 
     positions = np.asarray(model.position_embedding.embeddings, np.float32)
-    return Blocks(to_onnx.encoder_to_onnx(model, opset=opset), model.config, positions)
+    return Blocks(convert_encoder.encoder_to_onnx(model, opset=opset), model.config, positions)
 
 
 HEADS = st.sampled_from([(6, 1), (6, 2), (6, 3), (8, 4), (5, 1)])
@@ -103,13 +103,13 @@ def score_session(model: Any, **shape: Any) -> Any:
     import onnx_ir as ir
     import onnxruntime
 
-    from sasrec_export import graph
-    from sasrec_export.recipe import Shape
-    from sasrec_export.table import Fp32Table
+    from sasrec_export.onnx_writer import entries
+    from sasrec_export.onnx_writer.tables.fp32 import Fp32Table
+    from sasrec_export.recipes import Shape
 
     cut = Shape(**shape)
     table = Fp32Table(zero_padding_row(model), rows=N_ITEMS + 1)
-    built = graph.score_graph(onnx_blocks(model, cut.opset), table, cut)
+    built = entries.score_graph(onnx_blocks(model, cut.opset), table, cut)
     return onnxruntime.InferenceSession(ir.to_proto(built).SerializeToString())
 
 
@@ -126,12 +126,12 @@ def assert_scores_equal(session: Any, model: Any, histories: Any) -> None:
 def test_the_tflite_graph_equals_the_network(options) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    from sasrec_export import flatbuffer, tflite_table, to_tflite
-    from sasrec_export.recipe import Shape
+    from sasrec_export.recipes import Shape
+    from sasrec_export.tflite_writer import convert_entries, flatbuffer, table
 
     model = network(**options)
-    converted = flatbuffer.load(to_tflite.convert(model, top_k=5, shape=Shape()))
-    tflite_table.put_float(converted, zero_padding_row(model))
+    converted = flatbuffer.load(convert_entries.convert(model, top_k=5, shape=Shape()))
+    table.put_float(converted, zero_padding_row(model))
     runner = Interpreter(model_content=flatbuffer.dump(converted)).get_signature_runner("score")
     everything = np.arange(1, N_ITEMS + 1, dtype=np.int32)[None]
     for history in random_histories(np.random.default_rng(0), 7):
@@ -142,13 +142,14 @@ def test_the_tflite_graph_equals_the_network(options) -> None:
 def test_the_tflite_graph_takes_a_table_in_another_basis() -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    from sasrec_export import basis, flatbuffer, tflite_table, to_tflite
-    from sasrec_export.recipe import Shape
+    from sasrec_export.recipes import Shape
+    from sasrec_export.table import transform
+    from sasrec_export.tflite_writer import convert_entries, flatbuffer, table
 
     model = network(num_heads=2)
-    turned = basis.power(np.cov(zero_padding_row(model).T), 0.5)
-    converted = flatbuffer.load(to_tflite.convert(model, top_k=5, shape=Shape(), basis=turned))
-    tflite_table.put_float(converted, basis.times(zero_padding_row(model), basis.inverse(turned)))
+    turned = transform.power(np.cov(zero_padding_row(model).T), 0.5)
+    converted = flatbuffer.load(convert_entries.convert(model, top_k=5, shape=Shape(), basis=turned))
+    table.put_float(converted, transform.times(zero_padding_row(model), transform.inverse(turned)))
     runner = Interpreter(model_content=flatbuffer.dump(converted)).get_signature_runner("score")
     everything = np.arange(1, N_ITEMS + 1, dtype=np.int32)[None]
     for history in random_histories(np.random.default_rng(0), 7):
@@ -166,12 +167,13 @@ def test_an_integer_table_works_at_any_width_in_any_basis(hidden_dim, way, basis
     import onnx_ir as ir
     import onnxruntime
 
-    from sasrec_export import basis as basis_module
-    from sasrec_export import graph, int4_table, int8_table, quantize
-    from sasrec_export.recipe import Shape
+    from sasrec_export.onnx_writer import entries
+    from sasrec_export.recipes import Shape
+    from sasrec_export.table import gptq
+    from sasrec_export.table import transform as basis_module
 
     model = network(hidden_dim=hidden_dim)
-    table = quantize.quantize_rows(zero_padding_row(model), 7 if way == "Int4Table" else 127)
+    table = gptq.quantize_rows(zero_padding_row(model), 7 if way == "Int4Table" else 127)
     if basis != "trained":
         moment = np.cov(zero_padding_row(model).T)
         power = basis_module.power(np.diag(moment) if basis == "stretched" else moment, 0.4)
@@ -179,7 +181,7 @@ def test_an_integer_table_works_at_any_width_in_any_basis(hidden_dim, way, basis
     held = table.dequantize()
     module = int4_table if way == "Int4Table" else int8_table
     holder = getattr(module, way)(table, rows=N_ITEMS + 1)
-    built = graph.recommend_graph(onnx_blocks(model), holder, Shape(), top_k=5)
+    built = entries.recommend_graph(onnx_blocks(model), holder, Shape(), top_k=5)
     session = onnxruntime.InferenceSession(ir.to_proto(built).SerializeToString())
     histories = random_histories(np.random.default_rng(1), 7)
     feeds = {"history": histories, "exclude": np.zeros((6, 0), np.int32), "k": np.array([N_ITEMS])}

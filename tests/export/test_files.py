@@ -10,7 +10,7 @@ pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
 
 def sizes_of_constants(bundle, variant: str) -> Counter:
     """Bytes of each constant tensor in a TFLite file → how many buffers have that size."""
-    from sasrec_export import flatbuffer
+    from sasrec_export.tflite_writer import flatbuffer
 
     model = flatbuffer.load(bundle.file(bundle.variant(variant).entries["recommend"]).read_bytes())
     return Counter(len(buffer.data) for buffer in model.buffers if buffer.data is not None)
@@ -44,7 +44,7 @@ def test_tflite_constants_are_aligned(bundle) -> None:
 
 
 def test_writing_a_tflite_file_twice_changes_nothing(bundle) -> None:
-    from sasrec_export import flatbuffer
+    from sasrec_export.tflite_writer import flatbuffer
 
     data = bundle.file(bundle.variant("tflite-wi8").entries["recommend"]).read_bytes()
     assert flatbuffer.dump(flatbuffer.load(data)) == data

@@ -6,10 +6,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from sasrec_export import recipe as recipe_module
+from sasrec_export import recipes as recipe_module
 from sasrec_export.cli import main
 from sasrec_export.errors import ConversionError, ExportError
-from sasrec_export.recipe import OPSETS, Shape, plan
+from sasrec_export.recipes import OPSETS, Shape, plan
 
 pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
 
@@ -74,10 +74,10 @@ def test_every_operator_is_spelled_as_onnx_itself_would_raise_it(trained, tmp_pa
 
 
 def test_an_opset_that_this_onnx_does_not_know_is_refused(trained) -> None:
-    from sasrec_export import to_onnx
+    from sasrec_export.onnx_writer import convert_encoder
 
     with pytest.raises(ConversionError, match=r"^onnx [\d.]+ cannot write opset 99: .*Take a lower one"):
-        to_onnx.encoder_to_onnx(trained.model, opset=99)
+        convert_encoder.encoder_to_onnx(trained.model, opset=99)
 
 
 def test_a_higher_opset_asks_for_a_newer_onnxruntime() -> None:

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sasrec_export import quantize
-from sasrec_export.quantize import quantize_for_scores, quantize_rows
+from sasrec_export.table import gptq
+from sasrec_export.table.gptq import quantize_for_scores, quantize_rows
 
 TABLES = arrays.arrays(
     np.float32,
@@ -92,10 +92,10 @@ def test_looking_at_entries_again_never_costs_a_row_more(levels, seed) -> None:
     rng = np.random.default_rng(seed)
     table, root = rng.normal(size=(20, 6)).astype(np.float32), rng.normal(size=(9, 6))
     cost = root.T @ root + np.eye(6)
-    ridged = cost + quantize.RIDGE * np.trace(cost) / 6 * np.eye(6)
+    ridged = cost + gptq.RIDGE * np.trace(cost) / 6 * np.eye(6)
     before = None
     for sweeps in (0, 1, 3, 9):
-        with mock.patch.dict(quantize.SWEEPS, {levels: sweeps}), mock.patch.dict(quantize.WIDTHS, {levels: (0.9,)}):
+        with mock.patch.dict(gptq.SWEEPS, {levels: sweeps}), mock.patch.dict(gptq.WIDTHS, {levels: (0.9,)}):
             error = quantize_for_scores(table, cost, levels).dequantize() - table
         costs = ((error @ ridged) * error).sum(axis=1)
         assert before is None or (costs <= before * (1 + 1e-4)).all()

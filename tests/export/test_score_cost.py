@@ -9,7 +9,7 @@ pytest.importorskip("tensorflow")
 def test_the_cost_foretells_how_far_scores_move() -> None:
     import tensorflow as tf
 
-    from sasrec_export.score_cost import score_cost
+    from sasrec_export.table.score_hessian import score_cost
 
     rng = np.random.default_rng(0)
     ids, width, length = 400, 6, 5
@@ -39,7 +39,7 @@ def test_the_cost_foretells_how_far_scores_move() -> None:
 def test_without_users_there_is_no_cost() -> None:
     import tensorflow as tf
 
-    from sasrec_export.score_cost import score_cost
+    from sasrec_export.table.score_hessian import score_cost
 
     nobody, table = np.zeros((0, 4), np.int32), np.ones((3, 2), np.float32)
     cost = score_cost(lambda rows, _: tf.reduce_sum(rows, axis=1), table, nobody, np.zeros((0, 2), np.float32))

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sasrec_export.recipe import plan
+from sasrec_export.recipes import plan
 
 pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
 
@@ -55,7 +55,7 @@ def test_a_list_that_nothing_is_left_for_agrees_with_itself(exported) -> None:
 
 
 def test_histories_shorter_than_the_window_are_padded_to_it() -> None:
-    from sasrec_export import calibration
+    from sasrec_export.encoder import calibration
     from sasrec_train.interactions import Histories
 
     sample = calibration.sample(Histories.from_lists([[1, 2], [2]]), max_len=4, seed=0)

@@ -40,7 +40,7 @@ def file_of(bundle: Any, variant: str) -> bytes:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_stock_interpreter_gives_the_scores_of_keras(bundle, trained, histories, variant, interpreter) -> None:
     from sasrec_export import variants
-    from sasrec_export.recipe import plan
+    from sasrec_export.recipes import plan
 
     (chosen,) = plan(("tflite",), (variant.removeprefix("tflite-"),))
     table = variants.held_table(trained, chosen).values
@@ -88,7 +88,7 @@ def test_a_history_of_any_length_is_resized_to(bundle, histories, columns) -> No
 
 def written(trained: Any, folder: Any, recipe: str, **shape: Any) -> bytes:
     from sasrec_export import variants
-    from sasrec_export.recipe import Shape, plan
+    from sasrec_export.recipes import Shape, plan
 
     (chosen,) = plan(("tflite",), (recipe,), shape=Shape(**shape))
     return bytes(variants.write(trained, chosen, folder).files[0].read_bytes())
@@ -114,18 +114,18 @@ def test_fixed_shapes_leave_no_size_open_and_answer_row_by_row(trained, bundle, 
 
 def float_operators(model: Any) -> set[str]:
     """Names of the operators between lookup and user vector that compute in float32."""
-    from sasrec_export import flatbuffer, tflite_static
+    from sasrec_export.tflite_writer import flatbuffer, static_int8
 
     return {
         flatbuffer.builtin_name(model.operatorCodes[operator.opcodeIndex])
         for graph in model.subgraphs
-        for operator in tflite_static.network(model, graph)
+        for operator in static_int8.network(model, graph)
         if graph.tensors[operator.outputs[0]].type == 0
     }
 
 
 def test_strict_int8_leaves_no_float_operator_in_the_network(trained, tmp_path) -> None:
-    from sasrec_export import flatbuffer
+    from sasrec_export.tflite_writer import flatbuffer
 
     model = flatbuffer.load(written(trained, tmp_path, "wi8_ai8", strict_int8=True))
     assert float_operators(model) == {"DEQUANTIZE"}
@@ -133,16 +133,14 @@ def test_strict_int8_leaves_no_float_operator_in_the_network(trained, tmp_path) 
 
 @pytest.mark.parametrize("largest", [1e-9, 0.1, 2.0881, 2.1, 3.21875, 7.0, 1e4])
 def test_a_range_that_is_alike_on_both_sides_has_its_zero_point_at_zero(largest) -> None:
-    from sasrec_export import tflite_integers
+    from sasrec_export.tflite_writer import int8_graph
 
-    assert [tflite_integers._of_range((-largest * f, largest * f)).zeroPoint[0] for f in np.linspace(1, 2, 50)] == [
-        0
-    ] * 50
+    assert [int8_graph._of_range((-largest * f, largest * f)).zeroPoint[0] for f in np.linspace(1, 2, 50)] == [0] * 50
 
 
 @pytest.mark.parametrize("strict", [False, True])
 def test_the_second_factor_of_a_product_has_its_zero_point_at_zero(trained, tmp_path, strict) -> None:
-    from sasrec_export import flatbuffer
+    from sasrec_export.tflite_writer import flatbuffer
 
     model = flatbuffer.load(written(trained, tmp_path, "wi8_ai8", strict_int8=strict))
     points = [
@@ -155,24 +153,24 @@ def test_the_second_factor_of_a_product_has_its_zero_point_at_zero(trained, tmp_
 
 
 def test_four_bits_leave_the_basis_of_users_in_float(trained, bundle) -> None:
-    from sasrec_export import flatbuffer, tflite_weights
+    from sasrec_export.tflite_writer import flatbuffer, weights
 
     model = flatbuffer.load(file_of(bundle, "tflite-wi4"))
     for graph in model.subgraphs:
-        (only,) = tflite_weights.linears(model, graph)
+        (only,) = weights.linears(model, graph)
         weights = flatbuffer.constant(model, graph.tensors[only.inputs[1]])
         np.testing.assert_array_equal(weights, trained.turned(7).basis)
 
 
 def test_int8_keeps_the_layer_norms_in_float_by_default(bundle) -> None:
-    from sasrec_export import flatbuffer
+    from sasrec_export.tflite_writer import flatbuffer
 
     model = flatbuffer.load(file_of(bundle, "tflite-wi8_ai8"))
     assert {"RSQRT", "MEAN", "SUB"} <= float_operators(model)
 
 
 def test_no_mask_far_below_the_logits_is_left_in_int8(bundle) -> None:
-    from sasrec_export import flatbuffer
+    from sasrec_export.tflite_writer import flatbuffer
 
     model = flatbuffer.load(file_of(bundle, "tflite-wi8_ai8"))
     ranges = [
@@ -191,8 +189,8 @@ def test_the_search_equals_a_full_sort(data) -> None:
     ids, block, k, batch = data.draw(st.sampled_from([(40, 4, 5, 1), (37, 4, 4, 2), (37, 0, 9, 1), (37, 8, 30, 2)]))
     import tensorflow as tf
 
-    from sasrec_export import tflite_search
-    from sasrec_export.top_k import Stages
+    from sasrec_export.onnx_writer.top_k import Stages
+    from sasrec_export.tflite_writer import top_k
 
     rows = -(-ids // block) * block if block else ids
     stages = Stages(rows=rows, block=block, ids=ids)
@@ -202,7 +200,7 @@ def test_the_search_equals_a_full_sort(data) -> None:
     scores[:, ids:] = 9e9  # rows that only fill a block would win
     exclude = rng.integers(0, ids, (batch, data.draw(st.integers(0, 20)))).astype(np.int32)
 
-    values, places = tflite_search.top_k(tflite_search.exclude(tf.constant(scores), exclude, stages), k, stages)
+    values, places = top_k.top_k(top_k.exclude(tf.constant(scores), exclude, stages), k, stages)
 
     left = scores[:, :ids].copy()
     left[:, 0] = -np.inf
@@ -214,7 +212,7 @@ def test_the_search_equals_a_full_sort(data) -> None:
 
 
 def test_an_odd_number_of_4_bit_entries_is_packed_low_half_first() -> None:
-    from sasrec_export.tflite_table import _nibbles
+    from sasrec_export.tflite_writer.table import _nibbles
 
     packed = _nibbles(np.array([[1, -1, 7]], np.int8))
     assert packed.tolist() == [0xF1, 0x07]
@@ -222,7 +220,7 @@ def test_an_odd_number_of_4_bit_entries_is_packed_low_half_first() -> None:
 
 def test_minus_eight_is_refused_in_4_bits() -> None:
     from sasrec_export.errors import ConversionError
-    from sasrec_export.tflite_table import _nibbles
+    from sasrec_export.tflite_writer.table import _nibbles
 
     with pytest.raises(ConversionError, match="-8"):
         _nibbles(np.array([[-8, 0]], np.int8))
@@ -239,21 +237,21 @@ def empty_a_constant(model: Any) -> None:
 
 
 def double_the_table(model: Any) -> None:
-    from sasrec_export import flatbuffer
+    from sasrec_export.tflite_writer import flatbuffer
 
     (tensor,) = [tensor for tensor in model.subgraphs[1].tensors if tensor.name == b"item_table"]
     tensor.buffer = flatbuffer.add_buffer(model, flatbuffer.constant(model, tensor) + 1)
 
 
 def use_a_variable(model: Any) -> None:
-    from sasrec_export import flatbuffer
+    from sasrec_export.tflite_writer import flatbuffer
 
     flatbuffer.operator_code(model, "READ_VARIABLE", 1)
     model.subgraphs[0].operators[0].opcodeIndex = len(model.operatorCodes) - 1
 
 
 def use_a_custom_operator(model: Any) -> None:
-    from sasrec_export import flatbuffer
+    from sasrec_export.tflite_writer import flatbuffer
 
     flatbuffer.operator_code(model, "CUSTOM", 1)
     model.operatorCodes[-1].customCode = b"FlexErf"
@@ -271,23 +269,23 @@ def use_a_custom_operator(model: Any) -> None:
     ],
 )
 def test_a_file_that_fails_silently_is_refused(bundle, model, tmp_path, spoil, message) -> None:
-    from sasrec_export import flatbuffer, tflite_check
     from sasrec_export.errors import ConversionError
-    from sasrec_export.recipe import RECIPES
+    from sasrec_export.recipes import RECIPES
+    from sasrec_export.tflite_writer import check, flatbuffer
 
     spoiled = flatbuffer.load(file_of(bundle, "tflite-fp32"))
     spoil(spoiled)
     path = tmp_path / "model.tflite"
     path.write_bytes(flatbuffer.dump(spoiled))
     with pytest.raises(ConversionError, match=message):
-        tflite_check.check(path, RECIPES["fp32"], rows=model.config.n_items + 1)
+        check.check(path, RECIPES["fp32"], rows=model.config.n_items + 1)
 
 
 def test_a_file_past_what_a_flatbuffer_holds_is_refused(bundle, monkeypatch) -> None:
     import flatbuffers
 
-    from sasrec_export import flatbuffer
     from sasrec_export.errors import ConversionError
+    from sasrec_export.tflite_writer import flatbuffer
 
     model = flatbuffer.load(file_of(bundle, "tflite-fp32"))
     monkeypatch.setattr(flatbuffers.Builder, "MAX_BUFFER_SIZE", 1 << 16)
@@ -296,14 +294,14 @@ def test_a_file_past_what_a_flatbuffer_holds_is_refused(bundle, monkeypatch) -> 
 
 
 def test_a_table_in_other_bits_is_refused(bundle, model, tmp_path) -> None:
-    from sasrec_export import tflite_check
     from sasrec_export.errors import ConversionError
-    from sasrec_export.recipe import RECIPES
+    from sasrec_export.recipes import RECIPES
+    from sasrec_export.tflite_writer import check
 
     path = tmp_path / "model.tflite"
     path.write_bytes(file_of(bundle, "tflite-wi8"))
     with pytest.raises(ConversionError, match="the item table is not in 4 bits"):
-        tflite_check.check(path, RECIPES["wi4"], rows=model.config.n_items + 1)
+        check.check(path, RECIPES["wi4"], rows=model.config.n_items + 1)
 
 
 def test_a_weight_cache_is_written_once_and_changes_no_answer(bundle, tmp_path) -> None:
@@ -320,7 +318,7 @@ def test_a_weight_cache_is_written_once_and_changes_no_answer(bundle, tmp_path) 
 
 
 def metadata_of(data: bytes) -> dict[str, bytes]:
-    from sasrec_export import flatbuffer
+    from sasrec_export.tflite_writer import flatbuffer
 
     model = flatbuffer.load(data)
     return {entry.name.decode(): bytes(bytearray(model.buffers[entry.buffer].data)) for entry in model.metadata}

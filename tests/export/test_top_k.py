@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sasrec_export import top_k
-from sasrec_export.recipe import Shape
-from sasrec_export.tape import GraphTape
-from sasrec_export.top_k import Stages
+from sasrec_export.onnx_writer import top_k
+from sasrec_export.onnx_writer.graph_builder import GraphTape
+from sasrec_export.onnx_writer.top_k import Stages
+from sasrec_export.recipes import Shape
 
 
 def search(n_ids: int, block: int, opset: int) -> onnxruntime.InferenceSession:

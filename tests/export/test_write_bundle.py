@@ -67,15 +67,15 @@ def test_goldens_hold_a_history_longer_than_the_network_sees(bundle) -> None:
 
 
 def test_a_swapped_item_row_ends_the_export_without_a_bundle(run, runner, tmp_path, monkeypatch) -> None:
-    from sasrec_export import int8_table
+    from sasrec_export.onnx_writer.tables import int8
 
-    init = int8_table.Int8Table.__init__
+    init = int8.Int8Table.__init__
 
     def swapped(self, quantized, *, rows) -> None:
         init(self, quantized, rows=rows)
         self._values[[3, 4]] = self._values[[4, 3]]
 
-    monkeypatch.setattr(int8_table.Int8Table, "__init__", swapped)
+    monkeypatch.setattr(int8.Int8Table, "__init__", swapped)
     result = runner.invoke(main, ["export", str(run.path), "--out", str(tmp_path / "bundle"), "--recipe", "wi8"])
     assert result.exit_code == 1
     assert re.search(r"onnx-wi8: .*differs from Keras by [\d.]+, expected at most", result.stderr)

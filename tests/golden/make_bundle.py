@@ -10,7 +10,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-from sasrec_export import recipe
+from sasrec_export import recipes
 from sasrec_export.write_bundle import write_bundle
 from sasrec_train import config, datasets
 from sasrec_train import run as run_module
@@ -29,7 +29,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         trained = run_module.create(log, model, train, Path(folder) / "run")
         shutil.rmtree(OUT, ignore_errors=True)
-        write_bundle(trained, OUT, plans=recipe.plan(recipes=("wi8", "fp32")))
+        write_bundle(trained, OUT, plans=recipes.plan(recipes=("wi8", "fp32")))
 
 
 if __name__ == "__main__":

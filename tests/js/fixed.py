@@ -55,7 +55,7 @@ def tiny_fixed(path: Path) -> None:
 
 def fix_tflite(source: Path, path: Path, *, exclude: int = 64, candidates: int = 8) -> None:
     """Copy a bundle with its TFLite variants alone, their inputs of any length given a fixed one."""
-    from sasrec_export import flatbuffer
+    from sasrec_export.tflite_writer import flatbuffer
 
     shutil.copytree(source, path)
 

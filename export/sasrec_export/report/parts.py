@@ -113,7 +113,7 @@ def _onnx(bundle: Bundle, variant: Variant) -> tuple[list[_Piece], list[str]]:
 
 
 def _tflite(bundle: Bundle, variant: Variant) -> tuple[list[_Piece], list[str]]:
-    from sasrec_export import flatbuffer  # noqa: PLC0415 - an extra
+    from sasrec_export.tflite_writer import flatbuffer  # noqa: PLC0415 - an extra
 
     model = flatbuffer.load(bundle.file(variant.entries[RECOMMEND]).read_bytes())
     pieces: list[_Piece] = []
@@ -129,7 +129,7 @@ def _tflite_pieces(model: Any, tensor: Any) -> Iterator[_Piece]:
     """Give the constant data of a tensor, and its scales and zero points per row."""
     from ai_edge_litert import schema_py_generated as schema  # noqa: PLC0415 - an extra
 
-    from sasrec_export import flatbuffer  # noqa: PLC0415 - an extra
+    from sasrec_export.tflite_writer import flatbuffer  # noqa: PLC0415 - an extra
 
     data = flatbuffer.tensor_data(model, tensor)
     if data is None or tensor.shape is None:

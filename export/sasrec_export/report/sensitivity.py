@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_export import calibration
+from sasrec_export.encoder import calibration
 from sasrec_export.report import agreement, layers, paired, quality
 from sasrec_export.report.log import Evidence
 from sasrec_export.report.progress import Progress, unseen

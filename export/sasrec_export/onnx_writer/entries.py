@@ -7,12 +7,12 @@
 import numpy as np
 import onnx_ir as ir
 
-from sasrec_export import top_k as top_k_module
-from sasrec_export.recipe import Shape
-from sasrec_export.table import Table
-from sasrec_export.tape import GraphTape
-from sasrec_export.top_k import Stages
-from sasrec_export.user_vector import Blocks, user_vector, valid_ids
+from sasrec_export.onnx_writer import top_k as top_k_module
+from sasrec_export.onnx_writer.graph_builder import GraphTape
+from sasrec_export.onnx_writer.tables.fp32 import Table
+from sasrec_export.onnx_writer.top_k import Stages
+from sasrec_export.onnx_writer.user_vector import Blocks, user_vector, valid_ids
+from sasrec_export.recipes import Shape
 from sasrec_runtime.signature import PAD_ID
 
 __all__ = ["recommend_graph", "score_graph"]

@@ -9,9 +9,9 @@ from typing import Any
 
 from ai_edge_litert import schema_py_generated as schema
 
-from sasrec_export import flatbuffer
 from sasrec_export.errors import ConversionError
-from sasrec_export.recipe import Recipe
+from sasrec_export.recipes import Recipe
+from sasrec_export.tflite_writer import flatbuffer
 from sasrec_runtime.session import INPUTS, OUTPUTS
 from sasrec_runtime.signature import ENTRIES
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sasrec_export.errors import ExportError
-from sasrec_export.quantize import INT4_MAX, INT8_MAX
+from sasrec_export.table.gptq import INT4_MAX, INT8_MAX
 
 __all__ = ["RECIPES", "RUNTIMES", "Engine", "Recipe", "Shape", "VariantPlan", "plan"]
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from sasrec_export import flatbuffer
-from sasrec_export.recipe import VariantPlan
+from sasrec_export.recipes import VariantPlan
+from sasrec_export.tflite_writer import flatbuffer
 from sasrec_train.config import ModelConfig
 
 __all__ = ["describe"]

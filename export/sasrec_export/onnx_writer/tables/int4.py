@@ -3,9 +3,9 @@
 import numpy as np
 import onnx_ir as ir
 
-from sasrec_export.nbits_table import NBitsTable
-from sasrec_export.quantize import QuantizedTable
-from sasrec_export.tape import GraphTape
+from sasrec_export.onnx_writer.graph_builder import GraphTape
+from sasrec_export.onnx_writer.tables.nbits import NBitsTable
+from sasrec_export.table.gptq import QuantizedTable
 
 __all__ = ["Int4Table"]
 

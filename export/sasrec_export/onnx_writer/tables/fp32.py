@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from sasrec_export.tape import GraphTape
+from sasrec_export.onnx_writer.graph_builder import GraphTape
 
 __all__ = ["Fp32Table", "Table", "fill_rows", "trimmed"]
 

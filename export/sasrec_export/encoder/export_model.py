@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf  # noqa: TID251 - compiles the model's own encoder
 from numpy.typing import NDArray
 
-from sasrec_export import quantize
-from sasrec_export.best_basis import BestBasis
-from sasrec_export.quantize import QuantizedTable
-from sasrec_export.score_cost import score_cost
+from sasrec_export.table import gptq
+from sasrec_export.table.gptq import QuantizedTable
+from sasrec_export.table.score_hessian import score_cost
+from sasrec_export.table.transform_search import BestBasis
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.model import SASRec
 
@@ -90,9 +90,7 @@ class Trained:
 
     def quantized(self, levels: int) -> QuantizedTable:
         """Return the item table in [-levels, levels], rounded so that scores change least."""
-        return self.once(
-            f"table of {levels} levels", lambda: quantize.quantize_for_scores(self.table, self.cost, levels)
-        )
+        return self.once(f"table of {levels} levels", lambda: gptq.quantize_for_scores(self.table, self.cost, levels))
 
     def stretched(self, levels: int) -> QuantizedTable:
         """Return the same where user vectors are rounded too, its dimensions stretched for that."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from sasrec_export.recipe import Shape
-from sasrec_export.tape import GraphTape
+from sasrec_export.onnx_writer.graph_builder import GraphTape
+from sasrec_export.recipes import Shape
 from sasrec_runtime.signature import PAD_ID
 
 __all__ = ["Stages", "exclude", "top_k"]

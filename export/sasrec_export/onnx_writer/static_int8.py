@@ -21,7 +21,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime import quantization
 
-from sasrec_export.onnx_encoder import absorbs
+from sasrec_export.encoder.inference_encoder import absorbs
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.config import ModelConfig
 from sasrec_train.layers import MASKED

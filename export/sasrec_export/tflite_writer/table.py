@@ -10,10 +10,10 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from sasrec_export import flatbuffer
 from sasrec_export.errors import ConversionError
-from sasrec_export.quantize import INT4_MAX, QuantizedTable
-from sasrec_export.to_tflite import TABLE
+from sasrec_export.table.gptq import INT4_MAX, QuantizedTable
+from sasrec_export.tflite_writer import flatbuffer
+from sasrec_export.tflite_writer.convert_entries import TABLE
 
 __all__ = ["blocks_of", "held", "put_float", "put_quantized"]
 

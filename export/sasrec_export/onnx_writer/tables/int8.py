@@ -6,10 +6,10 @@ Every way reads the very same bytes, those of MatMulNBits, so the files of a var
 import numpy as np
 import onnx_ir as ir
 
-from sasrec_export.nbits_table import NBitsTable
-from sasrec_export.quantize import QuantizedTable
-from sasrec_export.table import trimmed
-from sasrec_export.tape import GraphTape
+from sasrec_export.onnx_writer.graph_builder import GraphTape
+from sasrec_export.onnx_writer.tables.fp32 import trimmed
+from sasrec_export.onnx_writer.tables.nbits import NBitsTable
+from sasrec_export.table.gptq import QuantizedTable
 
 __all__ = ["Int8BatchTable", "Int8FloatTable", "Int8Table"]
 

@@ -11,9 +11,9 @@ import tf2onnx  # noqa: TID251 - the one place that converts to ONNX
 import tf2onnx.optimizer  # noqa: TID251
 from onnx import version_converter
 
-from sasrec_export import onnx_passes
+from sasrec_export.encoder.inference_encoder import OnnxEncoder, absorbs
 from sasrec_export.errors import ConversionError
-from sasrec_export.onnx_encoder import OnnxEncoder, absorbs
+from sasrec_export.onnx_writer import fusions
 from sasrec_train.model import SASRec
 
 __all__ = ["ENCODER_INPUTS", "encoder_to_onnx"]
@@ -55,7 +55,7 @@ def encoder_to_onnx(model: SASRec, *, opset: int) -> ir.Model:
             f"tf2onnx: inputs are {sorted(inputs)}, expected {sorted(ENCODER_INPUTS)} and one output. "
             "Install the versions in constraints.txt."
         )
-    onnx_passes.simplify(converted.graph)
+    fusions.simplify(converted.graph)
     return converted if converted.graph.opset_imports[""] == opset else _raised(converted, opset)
 
 

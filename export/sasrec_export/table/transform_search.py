@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_export import basis as basis_module
-from sasrec_export import quantize
-from sasrec_export.quantize import QuantizedTable
+from sasrec_export.table import gptq
+from sasrec_export.table import transform as basis_module
+from sasrec_export.table.gptq import QuantizedTable
 from sasrec_runtime.signature import PAD_ID
 
 __all__ = ["BestBasis"]
@@ -84,7 +84,7 @@ class BestBasis:
 
     def _quantized(self, table: NDArray[np.float32], levels: int, basis: NDArray[np.float32]) -> QuantizedTable:
         coordinates = basis_module.times(table, basis_module.inverse(basis))
-        plain = quantize.quantize_for_scores(coordinates, basis_module.cost_in(basis, self._cost), levels)
+        plain = gptq.quantize_for_scores(coordinates, basis_module.cost_in(basis, self._cost), levels)
         return QuantizedTable(plain.values, plain.scales, basis)
 
 

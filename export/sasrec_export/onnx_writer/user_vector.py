@@ -10,10 +10,10 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from sasrec_export.onnx_encoder import absorbs
-from sasrec_export.recipe import Shape
-from sasrec_export.table import Table
-from sasrec_export.tape import GraphTape
+from sasrec_export.encoder.inference_encoder import absorbs
+from sasrec_export.onnx_writer.graph_builder import GraphTape
+from sasrec_export.onnx_writer.tables.fp32 import Table
+from sasrec_export.recipes import Shape
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.config import ModelConfig
 from sasrec_train.layers import MASKED, UNIT_EPSILON

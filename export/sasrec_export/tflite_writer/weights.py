@@ -6,8 +6,9 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
-from sasrec_export import flatbuffer, quantize
-from sasrec_export.tflite_table import SCORING_VERSIONS
+from sasrec_export.table import gptq
+from sasrec_export.tflite_writer import flatbuffer
+from sasrec_export.tflite_writer.table import SCORING_VERSIONS
 
 __all__ = ["halve", "quantize_linears"]
 
@@ -31,7 +32,7 @@ def quantize_linears(model: Any, *, but: NDArray[np.float32] | None = None) -> N
             weights = np.asarray(flatbuffer.constant(model, tensor), np.float32)
             if but is not None and np.array_equal(weights, but):
                 continue
-            rounded = quantize.quantize_rows(weights)
+            rounded = gptq.quantize_rows(weights)
             tensor.buffer = flatbuffer.add_buffer(model, rounded.values)
             tensor.type = schema.TensorType.INT8
             tensor.quantization = flatbuffer.per_row(rounded.scales)

@@ -16,8 +16,8 @@ import numpy as np
 from ai_edge_litert import interpreter as litert
 from numpy.typing import NDArray
 
-from sasrec_export import flatbuffer
-from sasrec_export.tflite_integers import Integers, Range
+from sasrec_export.tflite_writer import flatbuffer
+from sasrec_export.tflite_writer.int8_graph import Integers, Range
 from sasrec_runtime import history as history_module
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.layers import MASKED

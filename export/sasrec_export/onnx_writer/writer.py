@@ -6,16 +6,16 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
-from sasrec_export import graph, onnx_files, ort_format, to_onnx
-from sasrec_export.int4_table import Int4Table
-from sasrec_export.int8_table import Int8BatchTable, Int8FloatTable, Int8Table
-from sasrec_export.quantize import QuantizedTable
-from sasrec_export.recipe import VariantPlan
-from sasrec_export.static_int8 import Calibration, quantize_blocks
-from sasrec_export.table import Fp32Table, Table
-from sasrec_export.top_k import Stages
-from sasrec_export.trained import HeldTable, Trained, Written
-from sasrec_export.user_vector import Blocks
+from sasrec_export.encoder.export_model import HeldTable, Trained, Written
+from sasrec_export.onnx_writer import convert_encoder, entries, files, ort_format
+from sasrec_export.onnx_writer.static_int8 import Calibration, quantize_blocks
+from sasrec_export.onnx_writer.tables.fp32 import Fp32Table, Table
+from sasrec_export.onnx_writer.tables.int4 import Int4Table
+from sasrec_export.onnx_writer.tables.int8 import Int8BatchTable, Int8FloatTable, Int8Table
+from sasrec_export.onnx_writer.top_k import Stages
+from sasrec_export.onnx_writer.user_vector import Blocks
+from sasrec_export.recipes import VariantPlan
+from sasrec_export.table.gptq import QuantizedTable
 from sasrec_runtime.signature import ENTRIES, RECOMMEND, RECOMMEND_BATCH, SCORE
 
 __all__ = ["held_table", "write"]
@@ -45,14 +45,14 @@ def write(trained: Trained, plan: VariantPlan, folder: Path) -> Written:
     for entry, table in _tables(trained, plan).items():
         blocks = _blocks(trained, plan)
         if entry == SCORE:
-            models[entry] = graph.score_graph(blocks, table, shape)
+            models[entry] = entries.score_graph(blocks, table, shape)
         else:
-            models[entry] = graph.recommend_graph(blocks, table, shape, top_k=trained.top_k)
+            models[entry] = entries.recommend_graph(blocks, table, shape, top_k=trained.top_k)
     named = {f"{entry}.onnx": model for entry, model in models.items()}
     if shape.single_file:
-        files = onnx_files.save_single_files(named, folder)
+        files = files.save_single_files(named, folder)
     else:
-        files = onnx_files.save_sharing_weights(named, folder, WEIGHTS)
+        files = files.save_sharing_weights(named, folder, WEIGHTS)
     if shape.ort_format:
         weights = [file for file in files if file.suffix != ".onnx"]
         files += ort_format.write([folder / f"{entry}.onnx" for entry in ENTRIES], weights)
@@ -99,4 +99,4 @@ def _read(model: bytes) -> ir.Model:
 
 
 def _converted(trained: Trained, opset: int) -> bytes:
-    return bytes(ir.to_proto(to_onnx.encoder_to_onnx(trained.model, opset=opset)).SerializeToString())
+    return bytes(ir.to_proto(convert_encoder.encoder_to_onnx(trained.model, opset=opset)).SerializeToString())

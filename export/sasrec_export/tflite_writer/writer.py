@@ -4,18 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sasrec_export import (
-    flatbuffer,
-    tflite_check,
-    tflite_metadata,
-    tflite_static,
-    tflite_table,
-    tflite_weights,
-    to_tflite,
-)
-from sasrec_export.quantize import QuantizedTable
-from sasrec_export.recipe import VariantPlan
-from sasrec_export.trained import HeldTable, Trained, Written
+from sasrec_export.encoder.export_model import HeldTable, Trained, Written
+from sasrec_export.recipes import VariantPlan
+from sasrec_export.table.gptq import QuantizedTable
+from sasrec_export.tflite_writer import check, convert_entries, flatbuffer, metadata, static_int8, table, weights
 from sasrec_runtime.signature import ENTRIES
 
 __all__ = ["held_table", "write"]
@@ -31,7 +23,7 @@ def held_table(trained: Trained, plan: VariantPlan) -> HeldTable:
     if bits == 16:
         return HeldTable(trained.table.astype(np.float16).astype(np.float32))
     quantized = _quantized(trained, plan)
-    return HeldTable(tflite_table.held(quantized, bits=bits), quantized.basis)
+    return HeldTable(table.held(quantized, bits=bits), quantized.basis)
 
 
 def _quantized(trained: Trained, plan: VariantPlan) -> QuantizedTable:
@@ -45,19 +37,19 @@ def write(trained: Trained, plan: VariantPlan, folder: Path) -> Written:
     model = flatbuffer.load(_converted(trained, plan))
     recipe = plan.recipe
     if recipe.name == "wi8_ai8":
-        tflite_table.put_float(model, held_table(trained, plan).values)
-        tflite_static.quantize_activations(model, trained.calibration, strict=plan.shape.strict_int8)
+        table.put_float(model, held_table(trained, plan).values)
+        static_int8.quantize_activations(model, trained.calibration, strict=plan.shape.strict_int8)
     if recipe.table_levels:
         table = _quantized(trained, plan)
-        tflite_weights.quantize_linears(model, but=table.basis if table.basis.ndim == 2 else None)
-        tflite_table.put_quantized(model, table, bits=recipe.table_bits)
+        weights.quantize_linears(model, but=table.basis if table.basis.ndim == 2 else None)
+        table.put_quantized(model, table, bits=recipe.table_bits)
     else:
-        tflite_table.put_float(model, trained.table)
+        table.put_float(model, trained.table)
     if recipe.table_bits == 16:
-        tflite_weights.halve(model)
-    tflite_metadata.describe(model, plan, trained.model.config, top_k=trained.top_k)
+        weights.halve(model)
+    metadata.describe(model, plan, trained.model.config, top_k=trained.top_k)
     path.write_bytes(flatbuffer.dump(model))
-    tflite_check.check(path, recipe, rows=len(trained.table))
+    check.check(path, recipe, rows=len(trained.table))
     return Written(files=[path], entries=dict.fromkeys(ENTRIES, path))
 
 
@@ -66,8 +58,8 @@ def _converted(trained: Trained, plan: VariantPlan) -> bytes:
     shape = plan.shape
     if plan.recipe.table_bits == 4:
         basis = _quantized(trained, plan).basis
-        return to_tflite.convert(trained.model, top_k=trained.top_k, shape=shape, basis=basis)
+        return convert_entries.convert(trained.model, top_k=trained.top_k, shape=shape, basis=basis)
     return trained.once(
         f"tflite {shape.batch}x{shape.history}, {shape.exclude} excluded",
-        lambda: to_tflite.convert(trained.model, top_k=trained.top_k, shape=shape),
+        lambda: convert_entries.convert(trained.model, top_k=trained.top_k, shape=shape),
     )

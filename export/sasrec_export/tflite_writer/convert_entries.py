@@ -13,10 +13,10 @@ import numpy as np
 import tensorflow as tf  # noqa: TID251 - the graph that the TFLite converter takes
 from numpy.typing import NDArray
 
-from sasrec_export import tflite_search
-from sasrec_export.onnx_encoder import OnnxEncoder, absorbs
-from sasrec_export.recipe import Shape
-from sasrec_export.top_k import Stages
+from sasrec_export.encoder.inference_encoder import OnnxEncoder, absorbs
+from sasrec_export.onnx_writer.top_k import Stages
+from sasrec_export.recipes import Shape
+from sasrec_export.tflite_writer import top_k
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.layers import MASKED, UNIT_EPSILON
 from sasrec_train.model import SASRec
@@ -45,9 +45,7 @@ class _Contract(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         """History int32 (B, T), exclude int32 (B, E) → items int32 (B, k), scores float32 (B, k)."""
         scores = tf.matmul(self._user(history, table), table, transpose_b=True)  # (B, rows)
         _, excluded = self._valid_ids(exclude)
-        values, rows = tflite_search.top_k(
-            tflite_search.exclude(scores, excluded, self.stages), self.top_k, self.stages
-        )
+        values, rows = top_k.top_k(top_k.exclude(scores, excluded, self.stages), self.top_k, self.stages)
         items = tf.where(values > tf.float32.min, rows, PAD_ID)
         return {"items": items, "scores": values}
 

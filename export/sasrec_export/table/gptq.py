@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_export import basis as basis_module
+from sasrec_export.table import transform as basis_module
 
 __all__ = ["INT4_MAX", "INT8_MAX", "QuantizedTable", "quantize_for_scores", "quantize_rows"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf  # noqa: TID251 - part of the graph that the TFLite converter takes
 
-from sasrec_export.top_k import Stages
+from sasrec_export.onnx_writer.top_k import Stages
 from sasrec_runtime.signature import PAD_ID
 
 __all__ = ["exclude", "top_k"]

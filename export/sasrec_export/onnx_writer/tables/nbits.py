@@ -4,9 +4,9 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from sasrec_export.quantize import QuantizedTable
-from sasrec_export.table import fill_rows, trimmed
-from sasrec_export.tape import GraphTape
+from sasrec_export.onnx_writer.graph_builder import GraphTape
+from sasrec_export.onnx_writer.tables.fp32 import fill_rows, trimmed
+from sasrec_export.table.gptq import QuantizedTable
 
 __all__ = ["NBitsTable"]
 

@@ -1,0 +1,1 @@
+"""How an item table stands in an ONNX graph: one storage format a file."""
