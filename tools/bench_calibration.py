@@ -13,8 +13,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 from sasrec_export import variants
 from sasrec_export.encoder import calibration
-from sasrec_export.encoder.export_model import Trained
-from sasrec_export.recipes import Shape, VariantPlan, plan
+from sasrec_export.encoder.export_model import ExportModel
+from sasrec_export.export_options import ExportOptions
+from sasrec_export.recipes import VariantPlan, plan
+from sasrec_export.table.transform_search import overlap
 from sasrec_runtime import history as history_module
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.run import Run
@@ -36,24 +38,25 @@ def main() -> None:
     rows = np.random.default_rng(0).permutation(len(test.histories))[: options.users]
     histories, targets = test.histories.take(rows), np.asarray(test.targets)[rows]
     (reference,) = plan(("tflite",), ("fp32",))
-    (chosen,) = plan(("tflite",), ("wi8_ai8",), shape=Shape(strict_int8=options.strict))
+    (chosen,) = plan(("tflite",), ("wi8_ai8",), options=ExportOptions(strict_int8=options.strict))
     print(f"| seed | overlap@{K} | NDCG@{K} | fp32 NDCG@{K} |\n|---|---|---|---|")
     model, kept = run.model(), []
     for seed in options.seeds:
         sample = calibration.sample(split.train, max_len=run.model_config.max_len, seed=seed)
         sample = np.random.default_rng(seed).permutation(sample)  # activations are measured on the first of them
-        trained = Trained(model, calibration=sample, top_k=K)
+        trained = ExportModel(model, calibration=sample, top_k=K)
         best, ours = (lists(trained, each, histories) for each in (reference, chosen))
-        overlap = statistics.fmean(len(set(a) & set(b)) / K for a, b in zip(best, ours, strict=True))
-        kept.append((overlap, ndcg(ours, targets), ndcg(best, targets)))
+        kept_share = overlap(np.array(ours), np.array(best))
+        kept.append((kept_share, ndcg(ours, targets), ndcg(best, targets)))
         print(f"| {seed} | " + " | ".join(f"{value:.4f}" for value in kept[-1]) + " |", flush=True)
     print("| mean | " + " | ".join(f"{statistics.fmean(column):.4f}" for column in zip(*kept, strict=True)) + " |")
 
 
-def lists(trained: Trained, chosen: VariantPlan, histories: object) -> list[list[int]]:
+def lists(trained: ExportModel, chosen: VariantPlan, histories: object) -> list[list[int]]:
     """The best items of every user, without those of the history."""
     with tempfile.TemporaryDirectory() as folder:
-        path = variants.write(trained, chosen, Path(folder)).files[0]
+        writer = variants.writers(trained, {"tflite"})["tflite"]
+        path = writer.write(chosen, trained.item_table(chosen.engine.table), Path(folder)).files[0]
         recommend = Interpreter(model_path=str(path), num_threads=1).get_signature_runner("recommend")
         max_len, found = trained.model.config.max_len, []
         for row in histories:

@@ -12,10 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from sasrec_export.encoder import calibration
-from sasrec_export.encoder.export_model import Trained
-from sasrec_export.table import gptq
-from sasrec_export.table import transform as basis_module
-from sasrec_export.table.gptq import INT4_MAX, INT8_MAX, QuantizedTable
+from sasrec_export.encoder.export_model import ExportModel
+from sasrec_export.table import transform as transforms
+from sasrec_export.table.quantized_table import QuantizedTable, quantize_rows
+from sasrec_export.table.spec import INT4_QMAX, INT8_QMAX
+from sasrec_export.table.transform_search import overlap
+from sasrec_export.table.user_rounding import round_users
 from sasrec_runtime import history as history_module
 from sasrec_train.run import Run
 
@@ -32,31 +34,37 @@ def main() -> None:
     run = Run.load(options.run)
     split, max_len = run.split(), run.model_config.max_len
     sample = calibration.sample(split.train, max_len=max_len, seed=run.seed)
-    trained = Trained(run.model(), calibration=sample, top_k=K)
+    trained = ExportModel(run.model(), calibration=sample, top_k=K)
     seen = [row.tolist() for row in split.test.sample(options.users, 1).histories]
     history = history_module.encode_batch([row[-max_len:] for row in seen], max_len=max_len)
-    exact = top(trained, trained.table, history, seen, basis=None)
+    exact = top(trained, trained.table, history, seen, rounded_for=None)
     print("| | int8 | int8, users rounded | 4 bits | 4 bits, users rounded |\n|---|---|---|---|---|")
     for name, of in WAYS.items():
         cells = []
-        for levels in (INT8_MAX, INT4_MAX):
+        for levels in (INT8_QMAX, INT4_QMAX):
             table = of(trained, levels)
-            for basis in (None, table.basis):
-                kept = top(trained, table.dequantize(), history, seen, basis=basis)
-                cells.append(f"{(exact[:, :, None] == kept[:, None, :]).any(axis=2).mean():.4f}")
+            for held in (None, table):
+                kept = top(trained, table.dequantize(), history, seen, rounded_for=held)
+                cells.append(f"{overlap(kept, exact):.4f}")
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
-def top(trained: Trained, table: np.ndarray, history: np.ndarray, seen: list[list[int]], *, basis) -> np.ndarray:
-    """The ten best unseen items of each user on `table`; user vectors are rounded where a basis is given."""
+def top(
+    trained: ExportModel,
+    table: np.ndarray,
+    history: np.ndarray,
+    seen: list[list[int]],
+    *,
+    rounded_for: QuantizedTable | None,
+) -> np.ndarray:
+    """The ten best unseen items of each user on `table`; user vectors are rounded where a quantized table is given."""
     best = []
     for start in range(0, len(history), ROWS):
         rows = history[start : start + ROWS]
         users = np.asarray(trained.encode(table[rows], (rows > 0).astype(np.int32)))
-        if basis is not None:
-            asked = basis_module.times(users, basis)
-            step = np.abs(asked).max(axis=1, keepdims=True) / INT8_MAX
-            users = basis_module.times(np.rint(asked / step) * step, basis_module.inverse(basis))
+        if rounded_for is not None:
+            asked = round_users(transforms.apply(users, rounded_for.transform))
+            users = transforms.apply(asked, transforms.inverse(rounded_for.transform))
         scores = users @ table.T
         scores[:, 0] = -np.inf
         for row, item_ids in zip(scores, seen[start : start + ROWS], strict=True):
@@ -65,13 +73,13 @@ def top(trained: Trained, table: np.ndarray, history: np.ndarray, seen: list[lis
     return np.concatenate(best)
 
 
-def least_error(trained: Trained, levels: int) -> QuantizedTable:
+def least_error(trained: ExportModel, levels: int) -> QuantizedTable:
     """The scale of the least squared error, and rounding to the nearest: no user has a say."""
     table = trained.table
-    best = gptq.quantize_rows(table, levels)
+    best = quantize_rows(table, levels)
     error = np.square(best.dequantize() - table).sum(axis=1)
     for factor in np.linspace(0.5, 1.0, 21, dtype=np.float32)[:-1]:
-        scales = gptq.quantize_rows(table, levels).scales * factor
+        scales = quantize_rows(table, levels).scales * factor
         values = np.clip(np.rint(table / scales[:, None]), -levels, levels)
         its_error = np.square(values * scales[:, None] - table).sum(axis=1)
         better = its_error < error
@@ -80,11 +88,11 @@ def least_error(trained: Trained, levels: int) -> QuantizedTable:
 
 
 WAYS = {
-    "to the nearest, scale by the largest entry": lambda trained, levels: gptq.quantize_rows(trained.table, levels),
+    "to the nearest, scale by the largest entry": lambda trained, levels: quantize_rows(trained.table, levels),
     "to the nearest, scale of the least squared error": least_error,
-    "for the scores": Trained.quantized,
-    "for the scores, stretched": Trained.stretched,
-    "for the scores, turned": Trained.turned,
+    "for the scores": lambda trained, qmax: trained.quantized(qmax),
+    "for the scores, smoothed": lambda trained, qmax: trained.quantized(qmax, "smooth"),
+    "for the scores, whitened": lambda trained, qmax: trained.quantized(qmax, "whiten"),
 }
 
 

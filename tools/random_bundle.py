@@ -7,7 +7,7 @@ import numpy as np
 
 from sasrec_export import goldens, variants
 from sasrec_export.encoder import calibration
-from sasrec_export.encoder.export_model import Trained
+from sasrec_export.encoder.export_model import ExportModel
 from sasrec_export.recipes import plan
 from sasrec_runtime import golden as golden_module
 from sasrec_runtime import manifest as manifest_module
@@ -40,11 +40,14 @@ def write(folder: Path, model: SASRec, recipes: tuple[str, ...], runtimes: tuple
     rng = np.random.default_rng(1)
     histories = Histories.from_lists(rng.integers(1, c.n_items + 1, (256, c.max_len)))
     sample = calibration.sample(histories, max_len=c.max_len, seed=0)
-    trained = Trained(model, calibration=sample, top_k=top_k)
-    written = [
-        msgspec.structs.replace(variants.describe(trained, chosen, folder), atol=1.0)
-        for chosen in plan(runtimes, recipes)
-    ]
+    exported = ExportModel(model, calibration=sample, top_k=top_k)
+    plans = plan(runtimes, recipes)
+    writers = variants.writers(exported, {chosen.runtime for chosen in plans})
+    written = []
+    for chosen in plans:
+        table = exported.item_table(chosen.engine.table)
+        variant = variants.describe(writers[chosen.runtime], chosen, table, folder, top_k=top_k)
+        written.append(msgspec.structs.replace(variant, atol=1.0))
     items = folder / "items.txt"
     items.write_text("".join(f"{item_id}\n" for item_id in range(1, c.n_items + 1)), encoding="utf-8")
     manifest = Manifest(

@@ -69,20 +69,21 @@ def export(
     Example: sasrec-edge export run --out bundle --recipe wi8
     """
     from sasrec_export import app as app_module
-    from sasrec_export import recipes as recipe_module
+    from sasrec_export import export_options
+    from sasrec_export import recipes as recipes_module
 
     if app is not None:
         runtimes, recipes = app_module.choose(app, runtimes, recipes)
-    shape = recipe_module.Shape(
+    options = export_options.ExportOptions(
         single_file=single_file,
-        **recipe_module.Shape.sizes(fixed_shapes),
+        **export_options.ExportOptions.sizes(fixed_shapes),
         opset=opset,
         ort_format=ort_format,
         strict_int8=strict_int8,
         calibration=calibration,
-        batch_form=app is None,
+        batched_entry=app is None,
     )
-    plans = recipe_module.plan(runtimes, recipes, shape=shape)
+    plans = recipes_module.plan(runtimes, recipes, options=options)
     from sasrec_train import quiet, staging
     from sasrec_train.run import Run
 

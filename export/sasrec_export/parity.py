@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_export.encoder.export_model import HeldTable
+from sasrec_export.encoder.export_model import ItemTable
 from sasrec_export.errors import ParityError
 from sasrec_export.recipes import VariantPlan
-from sasrec_export.table import transform as basis_module
+from sasrec_export.table import transform as transforms
+from sasrec_export.table.transform import Matrix
+from sasrec_export.table.user_rounding import user_steps
 from sasrec_runtime import history as history_module
 from sasrec_runtime.session import Session
 from sasrec_runtime.signature import PAD_ID
@@ -53,7 +55,7 @@ class Reference:
 def reference(
     encode: Callable[..., Any],
     max_len: int,
-    held: HeldTable,
+    table: ItemTable,
     plan: VariantPlan,
     histories: Histories,
     *,
@@ -62,36 +64,43 @@ def reference(
     """Return the Keras model's answers on that table for a sample of `histories`.
 
     Args:
-        encode: The trained model from item vectors on, see Trained.encode.
+        encode: The trained model from item vectors on, see ExportModel.encode.
         max_len: Newest items that the variant sees: its sequence length, or fewer where shapes are fixed.
-        held: The table as the variant holds it.
+        table: The item table as the variant holds it.
         plan: The variant's.
         histories: Real ones.
         seed: Of the sample.
     """
-    table = held.values
+    effective = table.effective()
     rng = np.random.default_rng(seed)
-    rows = min(len(histories), MAX_HISTORIES, max(1, MAX_SCORES // len(table)))
+    rows = min(len(histories), MAX_HISTORIES, max(1, MAX_SCORES // len(effective)))
     sample = histories.take(np.sort(rng.choice(len(histories), rows, replace=False)))
     history = history_module.encode_batch([row.tolist() for row in sample], max_len=int(sample.lengths.max()))
     read = history[:, -max_len:]
-    user = np.asarray(encode(table[read], (read > PAD_ID).astype(np.int32)))
-    scores = user @ table.T
+    user = np.asarray(encode(effective[read], (read > PAD_ID).astype(np.int32)))
+    scores = user @ effective.T
     share = FLOAT_TOLERANCE + plan.engine.encoder_tolerance
+    is_integer = plan.engine.scoring == "integer"
     float_atol = share * np.maximum(1.0, np.abs(scores).max(axis=1))
-    # Each of D products is off by at most half a step of the user vector times the weight it meets.
-    levels = plan.recipe.activation_levels
-    basis = np.ones(table.shape[1], np.float32) if held.basis is None else held.basis
-    step = np.abs(basis_module.times(user, basis)).max(axis=1) / levels if levels else 0.0
-    rounding = 0.5 * step * np.abs(basis_module.times(table, basis_module.inverse(basis))).sum(axis=1).max()
+    scoring_atol = float_atol + (_user_rounding(user, effective, table.transform) if is_integer else 0.0)
     return Reference(
         history=history,
         exclude=history,
-        candidates=rng.integers(1, len(table), (rows, CANDIDATES), dtype=np.int32),
+        candidates=rng.integers(1, len(effective), (rows, CANDIDATES), dtype=np.int32),
         scores=scores,
         float_atol=float_atol.astype(np.float32),
-        scoring_atol=(float_atol + rounding).astype(np.float32),
+        scoring_atol=np.asarray(scoring_atol, np.float32),
     )
+
+
+def _user_rounding(user: NDArray[np.float32], table: NDArray[np.float32], transform: Matrix | None) -> Any:
+    """Return by how much rounding user vectors (R, D) for integer scoring can move a score of each row, (R,).
+
+    Each of D products is off by at most half a step of the user vector times the weight it meets.
+    """
+    steps = user_steps(transforms.apply(user, transform))[:, 0]
+    stored = transforms.apply(table, transforms.inverse(transform))
+    return 0.5 * steps * np.abs(stored).sum(axis=1).max()
 
 
 def check(name: str, session: Session, expected: Reference, *, k: int) -> dict[str, float]:

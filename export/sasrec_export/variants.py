@@ -1,55 +1,56 @@
-"""Variants by runtime: who writes the files of one, how the manifest describes it, and on which table it computes."""
+"""Variants by runtime: who writes the files of one, and how the manifest describes it."""
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sasrec_export.encoder.export_model import HeldTable, Trained, Written
-from sasrec_export.onnx_writer import writer
-from sasrec_export.recipes import VariantPlan
-from sasrec_export.tflite_writer import writer
+from sasrec_export.encoder.export_model import ExportModel, ItemTable
+from sasrec_export.recipes import Runtime, VariantPlan
+from sasrec_export.written import Writer
 from sasrec_runtime.manifest import FileEntry, Variant
 
-__all__ = ["describe", "entry_of", "held_table", "write"]
-
-WRITERS: dict[str, Callable[[Trained, VariantPlan, Path], Written]] = {
-    "onnx": writer.write,
-    "tflite": writer.write,
-}
-TABLES: dict[str, Callable[[Trained, VariantPlan], HeldTable]] = {
-    "onnx": writer.held_table,
-    "tflite": writer.held_table,
-}
+__all__ = ["describe", "entry_of", "writers"]
 
 
-def write(trained: Trained, plan: VariantPlan, folder: Path) -> Written:
-    """Write the files of one variant into `folder`, an existing empty one."""
-    return WRITERS[plan.runtime](trained, plan, folder)
+def writers(model: ExportModel, runtimes: set[Runtime]) -> dict[Runtime, Writer]:
+    """Return a writer for each of the runtimes; only their converters are imported."""
+    found: dict[Runtime, Writer] = {}
+    if "onnx" in runtimes:
+        from sasrec_export.onnx_writer.writer import OnnxWriter  # noqa: PLC0415 - loads tf2onnx
+
+        found["onnx"] = OnnxWriter(model)
+    if "tflite" in runtimes:
+        from sasrec_export.tflite_writer.writer import TfliteWriter  # noqa: PLC0415 - loads LiteRT
+
+        found["tflite"] = TfliteWriter(model)
+    return found
 
 
-def held_table(trained: Trained, plan: VariantPlan) -> HeldTable:
-    """Return the table that a variant computes with."""
-    return TABLES[plan.runtime](trained, plan)
+def describe(writer: Writer, plan: VariantPlan, table: ItemTable, bundle: Path, *, top_k: int) -> Variant:
+    """Write the files of one variant into its place in the folder `bundle`; return what the manifest says of it.
 
-
-def describe(trained: Trained, plan: VariantPlan, bundle: Path) -> Variant:
-    """Write the files of one variant into its place in the folder `bundle`; return what the manifest says of it."""
+    Args:
+        writer: Of the plan's runtime.
+        plan: The variant.
+        table: The item table as the recipe stores it.
+        bundle: The folder of the bundle.
+        top_k: Items that a `recommend` of fixed k returns.
+    """
     place = bundle / plan.runtime / plan.recipe.name
     place.mkdir(parents=True)
-    written = write(trained, plan, place)
+    written = writer.write(plan, table, place)
     fixed: dict[str, Any] = {}
-    shape = plan.shape
-    if shape.fixed:
+    options = plan.options
+    if options.fixed:
         fixed = {
-            "fixed_k": trained.top_k,
-            "fixed_history": shape.history,
-            "fixed_batch": shape.batch,
-            "fixed_exclude": shape.exclude,
-            "fixed_candidates": shape.candidates,
+            "fixed_k": top_k,
+            "fixed_history": options.history,
+            "fixed_batch": options.batch,
+            "fixed_exclude": options.exclude,
+            "fixed_candidates": options.candidates,
         }
     elif plan.runtime == "tflite":
-        fixed = {"fixed_k": trained.top_k, "fixed_batch": 1}
+        fixed = {"fixed_k": top_k, "fixed_batch": 1}
     return Variant(
         name=plan.name,
         runtime=plan.runtime,

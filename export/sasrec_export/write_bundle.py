@@ -11,7 +11,7 @@ import numpy as np
 
 from sasrec_export import card, goldens, parity, variants
 from sasrec_export.encoder import calibration
-from sasrec_export.encoder.export_model import Trained
+from sasrec_export.encoder.export_model import ExportModel, ItemTable
 from sasrec_export.errors import ExportError, ParityError
 from sasrec_export.parity import Reference
 from sasrec_export.recipes import VariantPlan
@@ -87,13 +87,15 @@ def write_bundle(
         say("loading the trained model")
         split = run.split()
         histories = calibration.sample(split.train, max_len=run.model_config.max_len, seed=run.seed)
-        trained = Trained(run.model(), calibration=histories, top_k=min(top_k, run.interactions.n_items))
+        model = ExportModel(run.model(), calibration=histories, top_k=min(top_k, run.interactions.n_items))
         plans = [_with_places(plan, run) for plan in plans]
         manifest = _describe(run, split, folder)
+        writers = variants.writers(model, {plan.runtime for plan in plans})
         for plan in plans:
             say(f"{plan.name}: converting")
-            variant = variants.describe(trained, plan, folder)
-            variant = _prove(trained, plan, Bundle(folder, _with(manifest, variants=[variant])), split, say)
+            table = model.item_table(plan.engine.table)
+            variant = variants.describe(writers[plan.runtime], plan, table, folder, top_k=model.top_k)
+            variant = _prove(model, plan, table, Bundle(folder, _with(manifest, variants=[variant])), split, say)
             manifest = _with(manifest, variants=[*manifest.variants, variant])
         say("recording goldens")
         golden = goldens.record(Bundle(folder, manifest), split.test)
@@ -117,7 +119,7 @@ def write_bundle(
 def _with_places(plan: VariantPlan, run: Run) -> VariantPlan:
     """Return the plan with as many places to exclude as the longest history of the run needs."""
     longest = min(int(run.interactions.histories.lengths.max()), run.interactions.n_items)
-    return dataclasses.replace(plan, shape=dataclasses.replace(plan.shape, longest=longest))
+    return dataclasses.replace(plan, options=dataclasses.replace(plan.options, longest=longest))
 
 
 def _judged(run: Run, split: Split) -> int | None:
@@ -166,14 +168,14 @@ def _describe(run: Run, split: Split, folder: Path) -> Manifest:
     )
 
 
-def _prove(trained: Trained, plan: VariantPlan, bundle: Bundle, split: Split, say: Say) -> Variant:
+def _prove(model: ExportModel, plan: VariantPlan, table: ItemTable, bundle: Bundle, split: Split, say: Say) -> Variant:
     """Check the parity of the one variant in `bundle` with Keras; return it with what was measured."""
     variant = bundle.manifest.variants[0]
-    held = variants.held_table(trained, plan)
-    seen = min(plan.shape.history or trained.model.config.max_len, trained.model.config.max_len)
-    expected = parity.reference(trained.encode, seen, held, plan, split.test.histories)
+    max_len = bundle.manifest.model.max_len
+    seen = min(plan.options.history or max_len, max_len)
+    expected = parity.reference(model.encode, seen, table, plan, split.test.histories)
     session = session_module.open_session(bundle, variant)
-    k = min(trained.top_k, bundle.manifest.model.n_items)
+    k = min(model.top_k, bundle.manifest.model.n_items)
     differences = parity.check(variant.name, session, expected, k=k)
     say(
         f"{variant.name}: parity with Keras on {len(expected.history)} histories, "
@@ -192,7 +194,7 @@ def _atol(plan: VariantPlan, expected: Reference, differences: dict[str, float])
     rounding = float((expected.scoring_atol - expected.float_atol).max())
     encoder = 2 * max(differences["recommend.scores"], differences["score.scores"])
     return (
-        rounding + 10 * share * float(expected.float_atol.max()) + (encoder if plan.engine.encoder_tolerance else 0.0)
+        rounding + 10 * share * float(expected.float_atol.max()) + (0.0 if plan.engine.encoder == "float" else encoder)
     )
 
 

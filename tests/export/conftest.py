@@ -126,16 +126,15 @@ def model(run: Any) -> Any:
 def trained(run: Any, model: Any) -> Any:
     """The trained model as the writers of the bundle had it."""
     from sasrec_export.encoder import calibration
-    from sasrec_export.encoder.export_model import Trained
+    from sasrec_export.encoder.export_model import ExportModel
 
     histories = calibration.sample(run.split().train, max_len=MAX_LEN, seed=run.seed)
-    return Trained(model, calibration=histories, top_k=K)
+    return ExportModel(model, calibration=histories, top_k=K)
 
 
 @pytest.fixture(scope="session", params=BACKENDS)
 def scorer(request: pytest.FixtureRequest, model: Any, trained: Any, bundle: Any) -> Scorer:
     """The same promises on every backend: one test body for all."""
-    from sasrec_export import variants
     from sasrec_export.recipes import plan
     from sasrec_runtime.session import open_session
 
@@ -146,7 +145,7 @@ def scorer(request: pytest.FixtureRequest, model: Any, trained: Any, bundle: Any
     variant = bundle.variant(request.param)
     session = open_session(bundle, variant)
     (written,) = plan((variant.runtime,), (variant.recipe,))
-    table = variants.held_table(trained, written).values
+    table = trained.item_table(written.engine.table).effective()
     return Scorer(request.param, session.recommend, session.score, n_items, variant.atol, table)
 
 

@@ -103,11 +103,11 @@ def score_session(model: Any, **shape: Any) -> Any:
     import onnx_ir as ir
     import onnxruntime
 
+    from sasrec_export.export_options import ExportOptions
     from sasrec_export.onnx_writer import entries
     from sasrec_export.onnx_writer.tables.fp32 import Fp32Table
-    from sasrec_export.recipes import Shape
 
-    cut = Shape(**shape)
+    cut = ExportOptions(**shape)
     table = Fp32Table(zero_padding_row(model), rows=N_ITEMS + 1)
     built = entries.score_graph(onnx_blocks(model, cut.opset), table, cut)
     return onnxruntime.InferenceSession(ir.to_proto(built).SerializeToString())
@@ -126,11 +126,11 @@ def assert_scores_equal(session: Any, model: Any, histories: Any) -> None:
 def test_the_tflite_graph_equals_the_network(options) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    from sasrec_export.recipes import Shape
+    from sasrec_export.export_options import ExportOptions
     from sasrec_export.tflite_writer import convert_entries, flatbuffer, table
 
     model = network(**options)
-    converted = flatbuffer.load(convert_entries.convert(model, top_k=5, shape=Shape()))
+    converted = flatbuffer.load(convert_entries.convert(model, top_k=5, options=ExportOptions()))
     table.put_float(converted, zero_padding_row(model))
     runner = Interpreter(model_content=flatbuffer.dump(converted)).get_signature_runner("score")
     everything = np.arange(1, N_ITEMS + 1, dtype=np.int32)[None]
@@ -139,17 +139,19 @@ def test_the_tflite_graph_equals_the_network(options) -> None:
         np.testing.assert_allclose(scores, model.scores(history[None]).numpy()[:, 1:], rtol=1e-5, atol=2e-5)
 
 
-def test_the_tflite_graph_takes_a_table_in_another_basis() -> None:
+@pytest.mark.parametrize("diagonal", [True, False])
+def test_the_tflite_graph_takes_a_transformed_table(diagonal) -> None:
     from ai_edge_litert.interpreter import Interpreter
 
-    from sasrec_export.recipes import Shape
+    from sasrec_export.export_options import ExportOptions
     from sasrec_export.table import transform
     from sasrec_export.tflite_writer import convert_entries, flatbuffer, table
 
     model = network(num_heads=2)
-    turned = transform.power(np.cov(zero_padding_row(model).T), 0.5)
-    converted = flatbuffer.load(convert_entries.convert(model, top_k=5, shape=Shape(), basis=turned))
-    table.put_float(converted, transform.times(zero_padding_row(model), transform.inverse(turned)))
+    moment = np.cov(zero_padding_row(model).T)
+    chosen = transform.moment_power(np.diag(moment) if diagonal else moment, 0.5)
+    converted = flatbuffer.load(convert_entries.convert(model, top_k=5, options=ExportOptions(), transform=chosen))
+    table.put_float(converted, transform.apply(zero_padding_row(model), transform.inverse(chosen)))
     runner = Interpreter(model_content=flatbuffer.dump(converted)).get_signature_runner("score")
     everything = np.arange(1, N_ITEMS + 1, dtype=np.int32)[None]
     for history in random_histories(np.random.default_rng(0), 7):
@@ -160,28 +162,29 @@ def test_the_tflite_graph_takes_a_table_in_another_basis() -> None:
 WAYS = ("Int8Table", "Int8BatchTable", "Int8FloatTable", "Int4Table")
 
 
-@pytest.mark.parametrize("basis", ["trained", "stretched", "turned"])
+@pytest.mark.parametrize("transform", ["none", "smooth", "whiten"])
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("hidden_dim", [5, 16, 50, 128, 256, 300])
-def test_an_integer_table_works_at_any_width_in_any_basis(hidden_dim, way, basis) -> None:
+def test_an_integer_table_works_at_any_width_under_any_transform(hidden_dim, way, transform) -> None:
     import onnx_ir as ir
     import onnxruntime
 
+    from sasrec_export.export_options import ExportOptions
     from sasrec_export.onnx_writer import entries
-    from sasrec_export.recipes import Shape
-    from sasrec_export.table import gptq
-    from sasrec_export.table import transform as basis_module
+    from sasrec_export.onnx_writer.tables import int4, int8
+    from sasrec_export.table import transform as transforms
+    from sasrec_export.table.quantized_table import quantize_rows
 
     model = network(hidden_dim=hidden_dim)
-    table = gptq.quantize_rows(zero_padding_row(model), 7 if way == "Int4Table" else 127)
-    if basis != "trained":
+    table = quantize_rows(zero_padding_row(model), 7 if way == "Int4Table" else 127)
+    if transform != "none":
         moment = np.cov(zero_padding_row(model).T)
-        power = basis_module.power(np.diag(moment) if basis == "stretched" else moment, 0.4)
-        table = dataclasses.replace(table, basis=power)
+        power = transforms.moment_power(np.diag(moment) if transform == "smooth" else moment, 0.4)
+        table = dataclasses.replace(table, transform=power)
     held = table.dequantize()
-    module = int4_table if way == "Int4Table" else int8_table
+    module = int4 if way == "Int4Table" else int8
     holder = getattr(module, way)(table, rows=N_ITEMS + 1)
-    built = entries.recommend_graph(onnx_blocks(model), holder, Shape(), top_k=5)
+    built = entries.recommend_graph(onnx_blocks(model), holder, ExportOptions(), top_k=5)
     session = onnxruntime.InferenceSession(ir.to_proto(built).SerializeToString())
     histories = random_histories(np.random.default_rng(1), 7)
     feeds = {"history": histories, "exclude": np.zeros((6, 0), np.int32), "k": np.array([N_ITEMS])}
@@ -189,7 +192,7 @@ def test_an_integer_table_works_at_any_width_in_any_basis(hidden_dim, way, basis
     known = np.where((histories >= 1) & (histories <= N_ITEMS), histories, 0)
     user = model.transform(held[known], (known > 0).astype(np.int32)).numpy()[:, -1]
     expected = np.take_along_axis(user @ held.T, items, axis=1)
-    step = np.abs(basis_module.times(user, table.basis)).max() / 127
+    step = np.abs(transforms.apply(user, table.transform)).max() / 127
     coordinates = table.values * table.scales[:, None]
     rounding = 0.0 if way == "Int8FloatTable" else 0.5 * step * np.abs(coordinates).sum(axis=1).max()
     np.testing.assert_allclose(scores, expected, rtol=0, atol=rounding + 1e-5 * np.abs(expected).max())

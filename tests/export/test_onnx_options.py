@@ -6,10 +6,11 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from sasrec_export import recipes as recipe_module
+from sasrec_export import recipes as recipes_module
 from sasrec_export.cli import main
 from sasrec_export.errors import ConversionError, ExportError
-from sasrec_export.recipes import OPSETS, Shape, plan
+from sasrec_export.export_options import OPSETS, ExportOptions
+from sasrec_export.recipes import plan
 
 pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
 
@@ -20,8 +21,8 @@ def written(trained, tmp_path, recipe: str = "wi8", **shape):
     """Write one variant; return entry → file."""
     from sasrec_export import variants
 
-    (chosen,) = plan(("onnx",), (recipe,), shape=Shape(**shape))
-    return variants.write(trained, chosen, tmp_path)
+    (chosen,) = plan(("onnx",), (recipe,), options=ExportOptions(**shape))
+    return variants.writers(trained, {"onnx"})["onnx"].write(chosen, trained.item_table(chosen.engine.table), tmp_path)
 
 
 def answers(path, feed) -> list:
@@ -81,7 +82,7 @@ def test_an_opset_that_this_onnx_does_not_know_is_refused(trained) -> None:
 
 
 def test_a_higher_opset_asks_for_a_newer_onnxruntime() -> None:
-    oldest = {opset: [chosen.min_version for chosen in plan(shape=Shape(opset=opset))] for opset in (17, 23)}
+    oldest = {opset: [chosen.min_version for chosen in plan(options=ExportOptions(opset=opset))] for opset in (17, 23)}
     assert oldest[17] == ["1.22.1", "1.18.1", "1.23.2", "1.22.1", "1.18.1", *oldest[23][5:]]
     assert oldest[23] == [OPSETS[23]] * 5 + oldest[17][5:]
 
@@ -180,9 +181,9 @@ def test_an_option_out_of_range_is_refused_before_anything_is_written(
 
 
 def test_sizes_are_read_as_rows_and_columns() -> None:
-    assert Shape.sizes("8x50") == {"batch": 8, "history": 50}
+    assert ExportOptions.sizes("8x50") == {"batch": 8, "history": 50}
     with pytest.raises(ExportError, match="such as 1x50"):
-        Shape.sizes("8×50×2")
+        ExportOptions.sizes("8×50×2")
 
 
 def test_a_bundle_of_fixed_shapes_answers_like_one_of_open_shapes(run_folder, bundle, runner, tmp_path) -> None:
@@ -216,14 +217,14 @@ def test_a_bundle_may_see_fewer_items_than_the_network_was_trained_on(run_folder
 def test_with_fixed_shapes_the_longest_history_of_a_run_can_be_left_out(
     run, runner, tmp_path, monkeypatch, runtime
 ) -> None:
-    monkeypatch.setattr(recipe_module, "FIXED_EXCLUDE", 8)
-    monkeypatch.setattr(recipe_module, "EXCLUDE_STEP", 2)
+    monkeypatch.setattr(recipes_module, "FIXED_EXCLUDE", 8)
+    monkeypatch.setattr(recipes_module, "EXCLUDE_STEP", 2)
     from sasrec_export.write_bundle import write_bundle
 
     longest = int(run.interactions.histories.lengths.max())
     assert longest > 8
     out = tmp_path / "bundle"
-    plans = plan((runtime,), ("fp32",), shape=Shape(batch=1, history=12))
+    plans = plan((runtime,), ("fp32",), options=ExportOptions(batch=1, history=12))
     bundle, _ = write_bundle(run, out, plans=plans)
     assert longest <= bundle.manifest.variants[0].fixed_exclude <= longest + 1
     assert runner.invoke(main, ["verify", str(out)]).exit_code == 0

@@ -39,11 +39,10 @@ def file_of(bundle: Any, variant: str) -> bytes:
 @pytest.mark.parametrize("interpreter", INTERPRETERS)
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_stock_interpreter_gives_the_scores_of_keras(bundle, trained, histories, variant, interpreter) -> None:
-    from sasrec_export import variants
     from sasrec_export.recipes import plan
 
     (chosen,) = plan(("tflite",), (variant.removeprefix("tflite-"),))
-    table = variants.held_table(trained, chosen).values
+    table = trained.item_table(chosen.engine.table).effective()
     users = np.asarray(trained.encode(table[histories], (histories > 0).astype(np.int32)))
     run = runner(file_of(bundle, variant), interpreter, "recommend")
     atol = max(1e-5, bundle.variant(variant).atol)
@@ -88,10 +87,12 @@ def test_a_history_of_any_length_is_resized_to(bundle, histories, columns) -> No
 
 def written(trained: Any, folder: Any, recipe: str, **shape: Any) -> bytes:
     from sasrec_export import variants
-    from sasrec_export.recipes import Shape, plan
+    from sasrec_export.export_options import ExportOptions
+    from sasrec_export.recipes import plan
 
-    (chosen,) = plan(("tflite",), (recipe,), shape=Shape(**shape))
-    return bytes(variants.write(trained, chosen, folder).files[0].read_bytes())
+    (chosen,) = plan(("tflite",), (recipe,), options=ExportOptions(**shape))
+    writer = variants.writers(trained, {"tflite"})["tflite"]
+    return bytes(writer.write(chosen, trained.item_table(chosen.engine.table), folder).files[0].read_bytes())
 
 
 @pytest.mark.parametrize("recipe", ["fp32", "wi8", "wi4", "wi8_ai8"])
@@ -152,14 +153,14 @@ def test_the_second_factor_of_a_product_has_its_zero_point_at_zero(trained, tmp_
     assert not any(points)
 
 
-def test_four_bits_leave_the_basis_of_users_in_float(trained, bundle) -> None:
+def test_four_bits_leave_the_transform_of_users_in_float(trained, bundle) -> None:
     from sasrec_export.tflite_writer import flatbuffer, weights
 
     model = flatbuffer.load(file_of(bundle, "tflite-wi4"))
     for graph in model.subgraphs:
         (only,) = weights.linears(model, graph)
         weights = flatbuffer.constant(model, graph.tensors[only.inputs[1]])
-        np.testing.assert_array_equal(weights, trained.turned(7).basis)
+        np.testing.assert_array_equal(weights, trained.quantized(7, "whiten").transform)
 
 
 def test_int8_keeps_the_layer_norms_in_float_by_default(bundle) -> None:
@@ -189,11 +190,11 @@ def test_the_search_equals_a_full_sort(data) -> None:
     ids, block, k, batch = data.draw(st.sampled_from([(40, 4, 5, 1), (37, 4, 4, 2), (37, 0, 9, 1), (37, 8, 30, 2)]))
     import tensorflow as tf
 
-    from sasrec_export.onnx_writer.top_k import Stages
+    from sasrec_export.search_plan import SearchPlan
     from sasrec_export.tflite_writer import top_k
 
     rows = -(-ids // block) * block if block else ids
-    stages = Stages(rows=rows, block=block, ids=ids)
+    stages = SearchPlan(rows=rows, block=block, ids=ids)
     rng = np.random.default_rng(data.draw(st.integers(0, 10_000)))
     spread = data.draw(st.sampled_from([2, 5, 1000]))  # small: many ties
     scores = rng.integers(-spread, spread, (batch, rows)).astype(np.float32)

@@ -7,27 +7,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sasrec_export.export_options import ExportOptions
 from sasrec_export.onnx_writer import top_k
-from sasrec_export.onnx_writer.graph_builder import GraphTape
-from sasrec_export.onnx_writer.top_k import Stages
-from sasrec_export.recipes import Shape
+from sasrec_export.onnx_writer.graph_builder import GraphBuilder
+from sasrec_export.search_plan import SearchPlan
 
 
 def search(n_ids: int, block: int, opset: int) -> onnxruntime.InferenceSession:
     """scores (B, rows), exclude (B, E), k → values, rows."""
     rows = -(-n_ids // block) * block if block else n_ids
-    stages = Stages(rows=rows, block=block, ids=n_ids)
-    tape = GraphTape()
+    stages = SearchPlan(rows=rows, block=block, ids=n_ids)
+    builder = GraphBuilder()
     scores = ir.val("scores", ir.DataType.FLOAT, ["batch", rows])
     exclude = ir.val("exclude", ir.DataType.INT32, ["batch", "excluded"])
     k = ir.val("k", ir.DataType.INT64, [1])
-    left = top_k.exclude(tape, scores, exclude, exclude, stages)
-    values, places = top_k.top_k(tape, left, k, stages, Shape(opset=opset))
+    left = top_k.exclude(builder, scores, exclude, exclude, stages)
+    values, places = top_k.top_k(builder, left, k, stages, ExportOptions(opset=opset))
     values.name, places.name = "values", "places"
     for value, dtype in ((values, ir.DataType.FLOAT), (places, ir.DataType.INT64)):
         value.dtype, value.shape = dtype, ir.Shape(["batch", "k"])
     graph = ir.Graph(
-        [scores, exclude, k], [values, places], nodes=tape.nodes, initializers=tape.initializers,
+        [scores, exclude, k], [values, places], nodes=builder.nodes, initializers=builder.initializers,
         opset_imports={"": opset}, name="search",
     )  # fmt: skip
     return onnxruntime.InferenceSession(ir.to_proto(ir.Model(graph, ir_version=10)).SerializeToString())
@@ -67,7 +67,7 @@ def test_the_search_equals_a_full_sort(key, data) -> None:
 
 @pytest.mark.parametrize("n_items", [1, 19_998, 19_999, 23_715, 60_000, 1_000_000])
 def test_the_rows_fill_whole_blocks_and_hold_every_id(n_items) -> None:
-    stages = Stages.of(n_items)
+    stages = SearchPlan.of(n_items)
     assert stages.ids == n_items + 1
     assert stages.ids <= stages.rows < stages.ids + max(1, stages.block)
     assert stages.block == 0 or stages.rows % stages.block == 0

@@ -1,49 +1,54 @@
-"""A trained model made ready for the writers of variants: what several of them need is computed once."""
+"""A trained model made ready for the writers of variants: its encoder compiled, its item table quantized."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import tensorflow as tf  # noqa: TID251 - compiles the model's own encoder
 from numpy.typing import NDArray
 
-from sasrec_export.table import gptq
-from sasrec_export.table.gptq import QuantizedTable
-from sasrec_export.table.score_hessian import score_cost
-from sasrec_export.table.transform_search import BestBasis
+from sasrec_export.table.gptq import quantize_for_scores
+from sasrec_export.table.quantized_table import QuantizedTable
+from sasrec_export.table.score_hessian import score_hessian
+from sasrec_export.table.spec import TableSpec, Transform
+from sasrec_export.table.transform import Matrix
+from sasrec_export.table.transform_search import TransformSearch
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.model import SASRec
 
-__all__ = ["HeldTable", "Trained", "Written"]
+__all__ = ["ExportModel", "ItemTable"]
 
-USERS_AT_ONCE = 256
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The files of one variant."""
-
-    files: list[Path]
-    """All of them."""
-    entries: dict[str, Path]
-    """Contract entry → its model file."""
+BATCH_ROWS = 256
+HALF_SCALES_WIDTH = 32
+"""LiteRT's kernels with scales in half precision exist for widths that are multiples of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class HeldTable:
-    """The item table that a variant computes with."""
+class ItemTable:
+    """The item table as a variant holds it."""
 
-    values: NDArray[np.float32]
-    """(V, D), in the units of the trained table."""
-    basis: NDArray[np.float32] | None = None
-    """See QuantizedTable; None: none but that of the values."""
+    spec: TableSpec
+    """How it is stored."""
+    trained: NDArray[np.float32]
+    """(V, D), as trained, the padding row zero."""
+    quantized: QuantizedTable | None
+    """The integers; None for a table of floats."""
+
+    @property
+    def transform(self) -> Matrix | None:
+        """What user vectors are multiplied with before scoring, see `table.transform`."""
+        return self.quantized.transform if self.quantized else None
+
+    def effective(self) -> NDArray[np.float32]:
+        """Return the table that the variant computes with, float32 (V, D), in the units of the trained one."""
+        if self.quantized is not None:
+            return self.quantized.dequantize()
+        return self.trained.astype(np.float16).astype(np.float32) if self.spec.dtype == "float16" else self.trained
 
 
-class Trained:
+class ExportModel:
     """One trained model, from which any number of variants is written.
 
     Args:
@@ -56,7 +61,7 @@ class Trained:
         self.model = model
         self.calibration = calibration
         self.top_k = top_k
-        self._made: dict[str, Any] = {}
+        self._quantized: dict[tuple[int, Transform], QuantizedTable] = {}
         self.table: NDArray[np.float32] = np.array(model.item_table)
         """The item table, float32 (V, D); the padding row is zero, as the model reads it."""
         self.table[PAD_ID] = 0.0
@@ -73,40 +78,50 @@ class Trained:
         compiled: Callable[..., Any] = tf.function(newest, input_signature=signature)
         return compiled
 
+    def item_table(self, spec: TableSpec) -> ItemTable:
+        """Return the item table as `spec` stores it; equal specs share the work of rounding."""
+        if not spec.is_integer:
+            return ItemTable(spec, self.table, None)
+        quantized = self.quantized(spec.qmax, spec.transform)
+        return ItemTable(spec, self.table, _with_half_scales(quantized) if spec.half_scales else quantized)
+
+    def quantized(self, qmax: int, transform: Transform = "none") -> QuantizedTable:
+        """Return the item table in [-qmax, qmax] under that transform, rounded so that scores change least."""
+        key = qmax, transform
+        if key not in self._quantized:
+            if transform == "none":
+                self._quantized[key] = quantize_for_scores(self.table, self.hessian, qmax)
+            else:
+                search = self._search
+                self._quantized[key] = search.smoothed(qmax) if transform == "smooth" else search.whitened(qmax)
+        return self._quantized[key]
+
     @cached_property
     def users(self) -> NDArray[np.float32]:
         """User vectors of the calibration histories, (R, D)."""
         return self._users_of(self.table, self.calibration)
 
+    @cached_property
+    def hessian(self) -> NDArray[np.float64]:
+        """Hessian of the score error of a row, (D, D), see `score_hessian`."""
+        return score_hessian(self.encode, self.table, self.calibration, self.users)
+
+    @cached_property
+    def _search(self) -> TransformSearch:
+        return TransformSearch(self.table, self.calibration, self._users_of, self.hessian)
+
     def _users_of(self, table: NDArray[np.float32], histories: NDArray[np.int32]) -> NDArray[np.float32]:
         """User vectors of a model with that table, (R, D)."""
-        rows = (histories[start : start + USERS_AT_ONCE] for start in range(0, len(histories), USERS_AT_ONCE))
+        rows = (histories[start : start + BATCH_ROWS] for start in range(0, len(histories), BATCH_ROWS))
         return np.concatenate([np.asarray(self.encode(table[ids], (ids > PAD_ID).astype(np.int32))) for ids in rows])
 
-    @cached_property
-    def cost(self) -> NDArray[np.float64]:
-        """What an error in a row of the table costs, (D, D), see score_cost."""
-        return score_cost(self.encode, self.table, self.calibration, self.users)
 
-    def quantized(self, levels: int) -> QuantizedTable:
-        """Return the item table in [-levels, levels], rounded so that scores change least."""
-        return self.once(f"table of {levels} levels", lambda: gptq.quantize_for_scores(self.table, self.cost, levels))
+def _with_half_scales(table: QuantizedTable) -> QuantizedTable:
+    """Return the table with scales rounded to half precision, or as it is where the width or a scale does not allow it.
 
-    def stretched(self, levels: int) -> QuantizedTable:
-        """Return the same where user vectors are rounded too, its dimensions stretched for that."""
-        return self.once(f"stretched table of {levels} levels", lambda: self._best_basis.stretched(levels))
-
-    def turned(self, levels: int) -> QuantizedTable:
-        """Return the same for few levels, its directions turned and stretched to share them."""
-        return self.once(f"turned table of {levels} levels", lambda: self._best_basis.turned(levels))
-
-    @cached_property
-    def _best_basis(self) -> BestBasis:
-        return BestBasis(self.table, self.calibration, self._users_of, self.cost)
-
-    def once(self, name: str, make: Callable[[], T]) -> T:
-        """Return what `make` returned when `name` was first asked for: conversions that several variants start from."""
-        if name not in self._made:
-            self._made[name] = make()
-        made: T = self._made[name]
-        return made
+    A scale below the smallest normal number of half precision would lose digits.
+    """
+    if table.values.shape[1] % HALF_SCALES_WIDTH or table.scales.min() < np.finfo(np.float16).tiny:
+        return table
+    scales = table.scales.astype(np.float16).astype(np.float32)
+    return QuantizedTable(table.values, scales, table.transform, half_scales=True)

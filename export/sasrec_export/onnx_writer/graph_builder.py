@@ -8,13 +8,13 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx_ir import tape
 
-__all__ = ["GraphTape"]
+__all__ = ["GraphBuilder"]
 
 REDUCTIONS_TAKE_AXES_FROM = 18
 """Opset from which the axes of ReduceMax and ReduceL2 are an input."""
 
 
-class GraphTape:
+class GraphBuilder:
     """Records nodes and initializers; the same constant name always stands for the same initializer."""
 
     def __init__(self) -> None:

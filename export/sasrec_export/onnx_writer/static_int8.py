@@ -1,8 +1,7 @@
 """The blocks of a network in int8: weights and activations, with ranges measured on real histories.
 
 onnxruntime's own static quantization writes the QDQ form that NPU compilers and its CPU kernels read. What it cannot
-know is the mask: -1e9 among logits of size ten would leave one step for all of them, so hidden keys get a value just
-below the measured range.
+know is the mask, see `int8_mask`.
 """
 
 import contextlib
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from onnxruntime import quantization
 
 from sasrec_export.encoder.inference_encoder import absorbs
+from sasrec_export.encoder.int8_mask import masking_value
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.config import ModelConfig
 from sasrec_train.layers import MASKED
@@ -31,8 +31,6 @@ __all__ = ["Calibration", "StaticInt8", "quantize_blocks"]
 HISTORIES = 256
 """Of the calibration histories, how many activations are measured on."""
 ROWS = 32
-SOFTMAX_STEPS = 512
-"""A hidden key keeps less than this share of the smallest shown one's weight: below half a step of int8."""
 FAST_OPERATORS = ("MatMul", "Gemm")
 """Where int8 saves time; layer norms, softmax and residuals stay float, which keeps more of the ranking."""
 
@@ -76,7 +74,7 @@ class StaticInt8:
     model: bytes
     """The ONNX model, inputs and output as before."""
     masked: float
-    """What hides a key in it."""
+    """What is added to the logit of a masked key, see `int8_mask`."""
 
 
 def quantize_blocks(model: bytes, calibration: Calibration, *, method: str, strict: bool) -> StaticInt8:
@@ -110,7 +108,7 @@ def quantize_blocks(model: bytes, calibration: Calibration, *, method: str, stri
 
 
 def _masked(proto: Any, calibration: Calibration) -> float:
-    """Return what is added to the logits of hidden keys: below the range of all logits seen, and no further."""
+    """Return what is added to the logits of masked keys, from the range of all logits observed."""
     probe = onnx.ModelProto()
     probe.CopyFrom(proto)
     softmaxes = {node.input[0] for node in proto.graph.node if node.op_type == "Softmax"}
@@ -127,7 +125,7 @@ def _masked(proto: Any, calibration: Calibration) -> float:
     for feed in calibration.feeds(MASKED):
         for seen in session.run(None, {name: feed[name] for name in names}):
             lowest, highest = min(lowest, float(seen.min())), max(highest, float(seen.max()))
-    return -(highest - lowest + math.log(SOFTMAX_STEPS))
+    return masking_value(lowest, highest)
 
 
 class _Reader(quantization.CalibrationDataReader):  # type: ignore[misc] # onnxruntime has no types

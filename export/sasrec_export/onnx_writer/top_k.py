@@ -1,83 +1,61 @@
-"""Exclusion and exact top-k over a row of scores, in ONNX.
-
-For large catalogues in two stages: the best of each block of rows, then the items of the k best blocks. Exact: an item
-among the k best that lay in no chosen block would be beaten by the best of each of the k chosen ones.
-"""
-
-from dataclasses import dataclass
+"""Exclusion and exact top-k over a row of scores, in ONNX, as a `SearchPlan` says."""
 
 import numpy as np
 import onnx_ir as ir
 
-from sasrec_export.onnx_writer.graph_builder import GraphTape
-from sasrec_export.recipes import Shape
-from sasrec_runtime.signature import PAD_ID
+from sasrec_export.export_options import ExportOptions
+from sasrec_export.onnx_writer.graph_builder import GraphBuilder
+from sasrec_export.search_plan import SearchPlan
 
-__all__ = ["Stages", "exclude", "top_k"]
-
-TWO_STAGES_FROM = 20_000
-"""Rows from which two stages are faster than one."""
-LARGE_FROM = 200_000
-"""Rows from which larger blocks are faster."""
+__all__ = ["exclude", "top_k"]
 
 
-@dataclass(frozen=True, slots=True)
-class Stages:
-    """How the table's rows are searched."""
-
-    rows: int
-    """Of the table, those that fill the last block included."""
-    block: int
-    """Rows of a block; 0: one stage."""
-    ids: int
-    """Rows that stand for an id: 1 + n_items."""
-
-    @classmethod
-    def of(cls, n_items: int) -> "Stages":
-        """Return what is fastest for a catalogue."""
-        ids = 1 + n_items
-        if ids < TWO_STAGES_FROM:
-            return cls(ids, 0, ids)
-        block = 64 if ids < LARGE_FROM else 256
-        return cls(-(-ids // block) * block, block, ids)
-
-
-def exclude(tape: GraphTape, scores: ir.Value, history: ir.Value, ids: ir.Value, stages: Stages) -> ir.Value:
+def exclude(builder: GraphBuilder, scores: ir.Value, history: ir.Value, ids: ir.Value, search: SearchPlan) -> ir.Value:
     """Set the scores (B, rows) of `ids` int32 (B, E), of padding and of rows that only fill a block to -inf."""
-    nobody = np.array([[PAD_ID, *range(stages.ids, stages.rows)]], np.int32)
-    if nobody.size == 1:
-        columns = tape.op("Pad", [ids, tape.constant("one_before", np.array([0, 1, 0, 0]))])  # filled with 0 = PAD_ID
+    always = np.array([search.always_excluded], np.int32)
+    if always.size == 1:
+        columns = builder.op(
+            "Pad", [ids, builder.constant("one_before", np.array([0, 1, 0, 0]))]
+        )  # filled with 0 = PAD_ID
     else:
-        one = tape.constant("history_axis", np.array([1]))
-        filler = tape.op(
-            "Expand", [tape.constant("nobody", nobody), tape.op("Concat", [tape.rows_of(history), one], axis=0)]
+        one = builder.constant("history_axis", np.array([1]))
+        filler = builder.op(
+            "Expand",
+            [
+                builder.constant("always_excluded", always),
+                builder.op("Concat", [builder.rows_of(history), one], axis=0),
+            ],
         )
-        columns = tape.op("Concat", [filler, ids], axis=1)
-    hidden = tape.op("ConstantOfShape", [tape.op("Shape", [columns])], value=ir.tensor(np.array([-np.inf], np.float32)))
-    return tape.op("ScatterElements", [scores, columns, hidden], axis=1)
+        columns = builder.op("Concat", [filler, ids], axis=1)
+    hidden = builder.op(
+        "ConstantOfShape", [builder.op("Shape", [columns])], value=ir.tensor(np.array([-np.inf], np.float32))
+    )
+    return builder.op("ScatterElements", [scores, columns, hidden], axis=1)
 
 
-def top_k(tape: GraphTape, scores: ir.Value, k: ir.Value, stages: Stages, shape: Shape) -> tuple[ir.Value, ir.Value]:
+def top_k(
+    builder: GraphBuilder, scores: ir.Value, k: ir.Value, search: SearchPlan, options: ExportOptions
+) -> tuple[ir.Value, ir.Value]:
     """Return scores float32 (B, k), best first, and their rows int64 (B, k), equal scores by lower row first."""
-    if not stages.block:
-        return _best(tape, scores, k)
-    n_blocks = stages.rows // stages.block
-    blocks = tape.op("Reshape", [scores, tape.constant("blocks", np.array([-1, n_blocks, stages.block]))])
-    peaks = tape.reduce("ReduceMax", blocks, axis=-1, keepdims=0, opset=shape.opset)  # (B, blocks)
-    chosen_k = tape.op("Min", [k, tape.constant("n_blocks", np.array([n_blocks]))])
-    _, chosen = _best(tape, peaks, chosen_k)
+    if not search.block:
+        return _best(builder, scores, k)
+    n_blocks = search.rows // search.block
+    blocks = builder.op("Reshape", [scores, builder.constant("blocks", np.array([-1, n_blocks, search.block]))])
+    peaks = builder.reduce("ReduceMax", blocks, axis=-1, keepdims=0, opset=options.opset)  # (B, blocks)
+    chosen_k = builder.op("Min", [k, builder.constant("n_blocks", np.array([n_blocks]))])
+    _, chosen = _best(builder, peaks, chosen_k)
     # In the order of ids, so that ties among the candidates go to the lower id.
-    chosen, _ = tape.ops("TopK", [chosen, chosen_k], outputs=2, axis=-1, largest=0, sorted=1)  # (B, c)
-    index = tape.op("Unsqueeze", [chosen, tape.constant("last_axis", np.array([-1]))])
-    candidates = tape.op("GatherND", [blocks, index], batch_dims=1)  # (B, c, block)
-    flat = tape.op("Reshape", [candidates, tape.constant("flat", np.array([0, -1]))])
-    values, places = _best(tape, flat, k)
-    size = tape.constant("block_size", np.int64(stages.block))
-    block = tape.op("GatherElements", [chosen, tape.op("Div", [places, size])], axis=1)
-    within = tape.op("Mod", [places, size])
-    return values, tape.op("Add", [tape.op("Mul", [block, size]), within])
+    chosen, _ = builder.ops("TopK", [chosen, chosen_k], outputs=2, axis=-1, largest=0, sorted=1)  # (B, c)
+    index = builder.op("Unsqueeze", [chosen, builder.constant("last_axis", np.array([-1]))])
+    candidates = builder.op("GatherND", [blocks, index], batch_dims=1)  # (B, c, block)
+    flat = builder.op("Reshape", [candidates, builder.constant("flat", np.array([0, -1]))])
+    values, places = _best(builder, flat, k)
+    size = builder.constant("block_size", np.int64(search.block))
+    block = builder.op("GatherElements", [chosen, builder.op("Div", [places, size])], axis=1)
+    within = builder.op("Mod", [places, size])
+    return values, builder.op("Add", [builder.op("Mul", [block, size]), within])
 
 
-def _best(tape: GraphTape, scores: ir.Value, k: ir.Value) -> tuple[ir.Value, ir.Value]:
-    values, indices = tape.ops("TopK", [scores, k], outputs=2, axis=-1, largest=1, sorted=1)
+def _best(builder: GraphBuilder, scores: ir.Value, k: ir.Value) -> tuple[ir.Value, ir.Value]:
+    values, indices = builder.ops("TopK", [scores, k], outputs=2, axis=-1, largest=1, sorted=1)
     return values, indices

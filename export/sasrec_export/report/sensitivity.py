@@ -3,7 +3,6 @@
 It needs the ONNX fp32 variant and histories, nothing of the training: ranges are measured by running the graph itself.
 """
 
-import math
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_export.encoder import calibration
+from sasrec_export.encoder.int8_mask import masking_value
 from sasrec_export.report import agreement, layers, paired, quality
 from sasrec_export.report.log import Evidence
 from sasrec_export.report.progress import Progress, unseen
@@ -156,7 +156,7 @@ class _Range:
     @property
     def ends(self) -> tuple[float, float]:
         """Where the masked values are cut off to, if there are some, and the greatest value."""
-        floor = self.high - 2 * (self.high - self.low) - math.log(2 * (layers.LEVELS + 1))
+        floor = self.low + masking_value(self.low, self.high)
         return (floor if self.masked else self.low), self.high
 
 

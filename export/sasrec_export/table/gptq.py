@@ -1,170 +1,142 @@
-"""Symmetric quantization of the item table, one scale per item: to the nearest, or so that scores change least."""
+"""Score-aware quantization of the item table: GPTQ, then coordinate descent on integers and scales.
 
-from collections.abc import Iterator, Sequence
+An error e of a row costs ``e' H e`` with one Hessian H for all rows (see `score_hessian`). Rounding every entry to the
+nearest ignores the off-diagonal part of H. Two steps use it:
+
+1. GPTQ (Frantar et al. 2022, arXiv 2210.17323): column after column is rounded, in the order of the Hessian's diagonal
+   (act-order), and each column's error is compensated in the columns that are not rounded yet.
+2. Coordinate descent: each integer moves to the minimum of the cost given the others, then the scale of the row does.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_export.table import transform as basis_module
+from sasrec_export.table.quantized_table import QuantizedTable, absmax_scales, quantize_rows, row_chunks
+from sasrec_export.table.spec import INT8_QMAX
 
-__all__ = ["INT4_MAX", "INT8_MAX", "QuantizedTable", "quantize_for_scores", "quantize_rows"]
+__all__ = ["quantize_for_scores"]
 
-INT8_MAX = 127  # Narrow range: -128 has no counterpart, and some kernels assume it never comes.
-INT4_MAX = 7  # The same for -8.
+DAMPING = 1e-3
+"""Share of the mean diagonal added to the Hessian's diagonal, so that directions without any user still count."""
 
-CHUNK_ROWS = 1 << 12
-"""Rows rounded at once: their columns then stay in the processor's cache."""
+MANY_LEVELS, FEW_LEVELS = 64, 16
+"""qmax from which, and up to which, the choices below differ."""
 
-RIDGE = 1e-3
-"""Share of the mean cost added to every direction, so that one in which no user was seen still counts."""
-
-WIDTHS = {INT8_MAX: (1.0,), INT4_MAX: (0.55, 0.65, 0.75, 0.85, 0.95)}
-"""Scales tried, as a share of the one that holds the row's largest magnitude: few bits are better spent on most entries
-than on the largest."""
-
-SWEEPS = {INT8_MAX: 2, INT4_MAX: 4}
-"""How often every entry is looked at again."""
-
-TRIED_ROWS = 1 << 19
-"""Rows times widths up to which each row has its own; beyond, all have the one that is best on a sample."""
+MAX_ROWS_TIMES_RATIOS = 1 << 19
+"""Rows times clipping ratios up to which each row has a ratio of its own; beyond, all share the best of a sample."""
 
 SAMPLE_ROWS = 1 << 13
 
-TOGETHER = 8
-"""Columns whose changes reach the others in one product."""
-
-
-@dataclass(frozen=True, slots=True)
-class QuantizedTable:
-    """An item table in few bits: ``real = times(values * scales[:, None], basis)``."""
-
-    values: NDArray[np.int8]
-    """(V, D), each in [-levels, levels]: 127 in 8 bits, 7 in 4."""
-    scales: NDArray[np.float32]
-    """(V,), each positive."""
-    basis: NDArray[np.float32]
-    """(D,) or (D, D), see `basis`. A variant that reads the integers has user vectors times it."""
-
-    def dequantize(self) -> NDArray[np.float32]:
-        """Return the table that the variants really use, (V, D)."""
-        return basis_module.times(self.values.astype(np.float32) * self.scales[:, None], self.basis)
-
-
-def quantize_rows(table: NDArray[np.float32], levels: int = INT8_MAX) -> QuantizedTable:
-    """Return `table` (V, D) rounded to the nearest, with the scale of each row at its largest magnitude.
-
-    Laws: ``abs(table - dequantize()) <= scales / 2``; a zero row stays exactly zero.
-    """
-    scales = _widest(table, levels)
-    values = np.empty(table.shape, np.int8)
-    for rows in _chunks(len(table)):
-        values[rows] = np.clip(np.rint(table[rows] / scales[rows, None]), -levels, levels)
-    return QuantizedTable(values, scales, np.ones(table.shape[1], np.float32))
+BLOCK_COLUMNS = 8
+"""Columns of coordinate descent that are updated before the gradient of the others is refreshed."""
 
 
 def quantize_for_scores(
-    table: NDArray[np.float32], cost: NDArray[np.float64], levels: int = INT8_MAX
+    table: NDArray[np.float32], hessian: NDArray[np.float64], qmax: int = INT8_QMAX
 ) -> QuantizedTable:
-    """Return `table` (V, D) rounded so that scores change least, in two steps.
-
-    1. Column after column, what one lost is made up for in those to come.
-    2. Entry after entry moves to where the cost is least while the others stay, then the scale does, in turns.
+    """Return `table` (V, D) rounded so that scores change least.
 
     Args:
         table: float32 (V, D).
-        cost: (D, D), symmetric: a row's error e costs ``e' cost e``.
-        levels: Largest integer, on both sides of zero.
+        hessian: (D, D), symmetric: a row's error e costs ``e' H e``.
+        qmax: Largest integer, on both sides of zero.
 
     Law: a zero row stays exactly zero.
-
-    Source: the first step is GPTQ (Frantar et al. 2022) with users for a layer's inputs.
     """
-    rounding = _Rounding.of(cost, levels)
+    rounding = _Rounding.of(hessian, qmax)
     if rounding is None:
-        return quantize_rows(table, levels)
-    widths: Sequence[float] = WIDTHS[levels]
-    if len(widths) * len(table) > TRIED_ROWS:
+        return quantize_rows(table, qmax)
+    ratios = _clipping_ratios(qmax)
+    if len(ratios) * len(table) > MAX_ROWS_TIMES_RATIOS:
         sample = table[:: -(-len(table) // SAMPLE_ROWS)]
-        widths = [min(widths, key=lambda width: rounding.rounded(sample, width)[2].sum())]
+        ratios = [min(ratios, key=lambda ratio: rounding.rounded(sample, ratio)[2].sum())]
     values, scales = np.empty(table.shape, np.int8), np.empty(len(table), np.float32)
-    for rows in _chunks(len(table)):
-        values[rows], scales[rows], least = rounding.rounded(table[rows], widths[0])
-        for width in widths[1:]:
-            found, its_scales, costs = rounding.rounded(table[rows], width)
+    for rows in row_chunks(len(table)):
+        values[rows], scales[rows], least = rounding.rounded(table[rows], ratios[0])
+        for ratio in ratios[1:]:
+            tried, its_scales, costs = rounding.rounded(table[rows], ratio)
             better = costs < least
-            values[rows][better], scales[rows][better], least[better] = found[better], its_scales[better], costs[better]
-    return QuantizedTable(values, scales, np.ones(table.shape[1], np.float32))
+            values[rows][better], scales[rows][better], least[better] = tried[better], its_scales[better], costs[better]
+    return QuantizedTable(values, scales)
+
+
+def _clipping_ratios(qmax: int) -> Sequence[float]:
+    """Return the scales to try, relative to absmax: few levels are better spent on most entries than on the largest."""
+    if qmax >= MANY_LEVELS:
+        return (1.0,)
+    return (0.55, 0.65, 0.75, 0.85, 0.95) if qmax < FEW_LEVELS else (0.8, 0.9, 1.0)
+
+
+def _sweeps(qmax: int) -> int:
+    """Return how often coordinate descent passes over a row."""
+    return 2 if qmax >= MANY_LEVELS else 4
 
 
 @dataclass(frozen=True, slots=True)
 class _Rounding:
-    """Rounding under one cost. Rows stand as columns in here: each step then works on contiguous memory."""
+    """Rounding under one Hessian. Rows stand as columns here, (D, rows): each step works on contiguous memory."""
 
-    levels: int
-    cost: NDArray[np.float32]
+    qmax: int
+    hessian: NDArray[np.float32]
     order: NDArray[np.intp]
-    """Columns, the costliest first, while there is most to make up with."""
-    passed_on: NDArray[np.float32]
-    """What the rounding of column i, in that order, adds to those to come."""
+    """Act-order: columns by decreasing diagonal, the costliest while most columns are left to compensate in."""
+    factor: NDArray[np.float32]
+    """U with ``U' U = H⁻¹`` in that order, upper triangular: row i of it, divided by U[i, i], is what an error of
+    column i adds to the columns to come (GPTQ's Cholesky form)."""
 
     @classmethod
-    def of(cls, cost: NDArray[np.float64], levels: int) -> "_Rounding | None":
-        mean = np.trace(cost) / len(cost)
+    def of(cls, hessian: NDArray[np.float64], qmax: int) -> "_Rounding | None":
+        mean = np.trace(hessian) / len(hessian)
         if not mean > 0:
             return None
-        cost = cost / mean + RIDGE * np.eye(len(cost))
-        order = np.argsort(-np.diag(cost), kind="stable")
-        passed_on = np.linalg.cholesky(np.linalg.inv(cost[np.ix_(order, order)])).T
-        return cls(levels, cost.astype(np.float32), order, passed_on.astype(np.float32))
+        damped = hessian / mean + DAMPING * np.eye(len(hessian))
+        order = np.argsort(-np.diag(damped), kind="stable")
+        factor = np.linalg.cholesky(np.linalg.inv(damped[np.ix_(order, order)])).T
+        return cls(qmax, damped.astype(np.float32), order, factor.astype(np.float32))
 
     def rounded(
-        self, table: NDArray[np.float32], width: float
+        self, table: NDArray[np.float32], ratio: float
     ) -> tuple[NDArray[np.int8], NDArray[np.float32], NDArray[np.float32]]:
-        """Return values (rows, D), scales (rows,) and costs (rows,)."""
-        scales = _widest(table, self.levels) * np.float32(width)
-        wanted = np.ascontiguousarray((table / scales[:, None]).T)  # (D, rows), in steps of each row's scale
-        values = self._in_turn(wanted)
-        for _ in range(SWEEPS[self.levels]):
-            self._improve(values, wanted)
-            along = self.cost @ values
-            ours = (along * values).sum(axis=0)
-            factor = np.divide((along * wanted).sum(axis=0), ours, out=np.ones_like(ours), where=ours > 0)
+        """Return values (rows, D), scales (rows,) and costs (rows,), with scales of `ratio` times absmax at first."""
+        scales = absmax_scales(table, self.qmax) * np.float32(ratio)
+        target = np.ascontiguousarray((table / scales[:, None]).T)  # (D, rows), in units of each row's scale
+        values = self._gptq(target)
+        for _ in range(_sweeps(self.qmax)):
+            self._descend(values, target)
+            # The best scale of fixed integers q is s · (q' H t) / (q' H q): least squares in one unknown.
+            products = self.hessian @ values
+            squares = (products * values).sum(axis=0)
+            factor = np.divide((products * target).sum(axis=0), squares, out=np.ones_like(squares), where=squares > 0)
             factor[factor <= 0] = 1.0
-            wanted /= factor
+            target /= factor
             scales *= factor
-        lost = values - wanted
-        costs = (self.cost @ lost * lost).sum(axis=0) * np.square(scales)
+        error = values - target
+        costs = (self.hessian @ error * error).sum(axis=0) * np.square(scales)
         return values.T.astype(np.int8), scales, costs
 
-    def _in_turn(self, wanted: NDArray[np.float32]) -> NDArray[np.float32]:
-        left = wanted[self.order]
-        for place in range(len(left)):
-            rounded = np.clip(np.rint(left[place]), -self.levels, self.levels)
-            lost = (left[place] - rounded) / self.passed_on[place, place]
-            left[place + 1 :] -= self.passed_on[place, place + 1 :, None] * lost
-            left[place] = rounded
-        values = np.empty_like(left)
-        values[self.order] = left
+    def _gptq(self, target: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Round column after column, each one's error compensated in the columns to come."""
+        remaining = target[self.order]
+        for i in range(len(remaining)):
+            integer = np.clip(np.rint(remaining[i]), -self.qmax, self.qmax)
+            error = (remaining[i] - integer) / self.factor[i, i]
+            remaining[i + 1 :] -= self.factor[i, i + 1 :, None] * error
+            remaining[i] = integer
+        values = np.empty_like(remaining)
+        values[self.order] = remaining
         return values
 
-    def _improve(self, values: NDArray[np.float32], wanted: NDArray[np.float32]) -> None:
-        slope = self.cost @ (values - wanted)
-        for start in range(0, len(values), TOGETHER):
-            block = slice(start, start + TOGETHER)
-            near, before = slope[block].copy(), values[block].copy()
-            for place, column in enumerate(range(start, start + len(near))):
-                least = values[column] - near[place] / self.cost[column, column]
-                values[column] = np.clip(np.rint(least), -self.levels, self.levels)
-                near += self.cost[block, column, None] * (values[column] - before[place])
-            slope += self.cost[:, block] @ (values[block] - before)
-
-
-def _widest(table: NDArray[np.float32], levels: int) -> NDArray[np.float32]:
-    """(V,): the scale that holds the row's largest magnitude; 1 for a zero row."""
-    peak = np.maximum(table.max(axis=1), -table.min(axis=1))
-    return np.where(peak > 0, peak / levels, 1.0).astype(np.float32)
-
-
-def _chunks(rows: int) -> Iterator[slice]:
-    return (slice(start, start + CHUNK_ROWS) for start in range(0, rows, CHUNK_ROWS))
+    def _descend(self, values: NDArray[np.float32], target: NDArray[np.float32]) -> None:
+        """One sweep of blocked coordinate descent, in place: ``q_j ← clip(round(q_j - g_j / H_jj))``."""
+        gradient = self.hessian @ (values - target)  # half of the cost's gradient
+        for start in range(0, len(values), BLOCK_COLUMNS):
+            block = slice(start, start + BLOCK_COLUMNS)
+            local, before = gradient[block].copy(), values[block].copy()
+            for i, column in enumerate(range(start, start + len(local))):
+                minimum = values[column] - local[i] / self.hessian[column, column]
+                values[column] = np.clip(np.rint(minimum), -self.qmax, self.qmax)
+                local += self.hessian[block, column, None] * (values[column] - before[i])
+            gradient += self.hessian[:, block] @ (values[block] - before)

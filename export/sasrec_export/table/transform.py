@@ -1,48 +1,64 @@
-"""The basis in which a table is held: its integers are coordinates there, ``row = times(coordinates, basis)``.
+"""Equivalent transforms of the item table: ``row = stored row · T`` and ``score = (user · T) · stored row``.
 
-A score is ``times(user, basis) · coordinates``, so any basis gives the same scores but for rounding. A vector (D,)
-stands for a diagonal one, a width for each dimension; a matrix (D, D) is symmetric: rows and users take it alike.
+A score is the same under any invertible symmetric T but for rounding, so T is chosen for what rounding costs. A vector
+(D,) stands for a diagonal T, one factor per dimension (smoothing); a matrix (D, D) is symmetric and positive definite
+(partial whitening, in its ZCA form); None is the identity.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cost_in", "inverse", "power", "symmetric", "times"]
+__all__ = ["Matrix", "apply", "hessian_in", "inverse", "moment_power", "symmetric"]
 
-FLOOR = 1e-2
-"""Least spread of a direction, as a share of the mean: none is blown up beyond measure."""
+Matrix = NDArray[np.float32]
+"""(D,) or (D, D), see above."""
+
+EIGENVALUE_FLOOR = 1e-2
+"""Least eigenvalue of a moment, relative to the mean; it bounds the condition number of the transform."""
 
 
-def times(rows: NDArray[np.float32], basis: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return rows (…, D) times the basis."""
-    product: NDArray[np.float32] = rows * basis if basis.ndim == 1 else rows @ basis
+def apply(rows: NDArray[np.float32], transform: Matrix | None) -> NDArray[np.float32]:
+    """Return rows (…, D) times the transform."""
+    if transform is None:
+        return rows
+    product: NDArray[np.float32] = rows * transform if transform.ndim == 1 else rows @ transform
     return product
 
 
-def inverse(basis: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the basis that undoes it."""
-    undone: NDArray[np.float32] = (1 / basis if basis.ndim == 1 else np.linalg.inv(basis)).astype(np.float32)
-    return undone
+def inverse(transform: Matrix | None) -> Matrix | None:
+    """Return the inverse transform."""
+    if transform is None:
+        return None
+    inverted: Matrix = (1 / transform if transform.ndim == 1 else np.linalg.inv(transform)).astype(np.float32)
+    return inverted
 
 
-def cost_in(basis: NDArray[np.float32], cost: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what an error of coordinates costs, where one of rows costs ``e' cost e``."""
-    changed: NDArray[np.float64] = cost * np.outer(basis, basis) if basis.ndim == 1 else basis @ cost @ basis
-    return changed
+def hessian_in(transform: Matrix, hessian: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the Hessian of the stored rows, T H T, where that of the rows themselves is H (D, D)."""
+    if transform.ndim == 1:
+        scaled: NDArray[np.float64] = hessian * np.outer(transform, transform)
+        return scaled
+    product: NDArray[np.float64] = transform @ hessian @ transform
+    return product
 
 
-def power(moment: NDArray[np.float64], exponent: float) -> NDArray[np.float32]:
-    """Return the moment, (D,) of dimensions or (D, D), to a power, scaled so that its determinant is 1."""
+def moment_power(moment: NDArray[np.float64], exponent: float) -> Matrix:
+    """Return a second moment, (D,) of dimensions or (D, D), to a power, scaled so that its determinant is 1.
+
+    The power of a matrix is that of its eigenvalues: exponent -1/2 is ZCA whitening.
+    """
     if moment.ndim == 1:
-        spread, directions = moment, None
+        eigenvalues, eigenvectors = moment, None
     else:
-        spread, directions = np.linalg.eigh(moment)
-    raised = np.maximum(spread, max(FLOOR * spread.mean(), 1e-30)) ** exponent
-    raised /= np.exp(np.log(raised).mean())
-    return (raised if directions is None else symmetric(directions * raised @ directions.T)).astype(np.float32)
+        eigenvalues, eigenvectors = np.linalg.eigh(moment)
+    raised = np.maximum(eigenvalues, max(EIGENVALUE_FLOOR * eigenvalues.mean(), 1e-30)) ** exponent
+    raised /= np.exp(np.log(raised).mean())  # the geometric mean is the D-th root of the determinant
+    if eigenvectors is None:
+        return raised.astype(np.float32)
+    return symmetric(eigenvectors * raised @ eigenvectors.T).astype(np.float32)
 
 
 def symmetric(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the matrix without what rounding has made of its symmetry."""
+    """Return the symmetric part of a matrix that only rounding has made asymmetric."""
     half: NDArray[np.float64] = (matrix + matrix.T) / 2
     return half

@@ -1,14 +1,14 @@
-"""Quantizing the item table in the basis that keeps most of the users' top lists.
+"""Choosing the equivalent transform of the item table that keeps most of the users' top lists.
 
-Two reasons to leave the basis that the network was trained in:
+Two reasons to transform the table before it is rounded:
 
 - Where user vectors are rounded too, they have a few large dimensions and many small ones, and one step for all.
-  Stretching evens them out, at the price of the same unevenness in the items.
-- With few bits a step is large beside the directions in which items hardly differ, and these decide many a place.
-  Turning and stretching so that items spread alike in all directions gives each its share of the levels, at the price
-  of a product with a (D, D) matrix for every item looked up and every user.
+  Per-channel smoothing (SmoothQuant, Xiao et al. 2023, arXiv 2211.10438) moves that unevenness into the items.
+- With few bits a step is large beside the directions in which items hardly differ, and these decide many a rank.
+  Partial whitening of the items' second moment (its ZCA form) gives each direction its share of the levels, at the
+  price of a product with a (D, D) matrix for every item looked up and every user.
 
-How far to go is measured on a sample.
+How far to go is measured: each candidate quantizes a sample of the table, and overlap@10 with the float table decides.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,30 +16,31 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_export.table import gptq
-from sasrec_export.table import transform as basis_module
-from sasrec_export.table.gptq import QuantizedTable
+from sasrec_export.table import transform as transforms
+from sasrec_export.table.gptq import quantize_for_scores
+from sasrec_export.table.quantized_table import QuantizedTable
+from sasrec_export.table.transform import Matrix
+from sasrec_export.table.user_rounding import round_users
 from sasrec_runtime.signature import PAD_ID
 
-__all__ = ["BestBasis"]
+__all__ = ["TransformSearch", "overlap"]
 
-STRETCHES = (0.0, 0.15, 0.3, 0.5)
-"""How far the users' spread is evened out: not at all, …, 1 would be wholly."""
-TURNS = ((0.75, 0.0), (1.0, 0.0), (0.75, 0.15), (1.0, 0.15))
-"""How far the items' spread is evened out, and how far the users'."""
-USER_LEVELS = 127
+SMOOTHING = (0.0, 0.15, 0.3, 0.5)
+"""Exponents tried on the users' second moment: 0 leaves it as it is, 1 would even it out wholly."""
+WHITENING = ((0.75, 0.0), (1.0, 0.0), (0.75, 0.15), (1.0, 0.15))
+"""Exponents tried on the items' second moment, and on the users'."""
 ITEMS, HISTORIES, K = 8192, 512, 10
-"""Sample that the bases are compared on, and the list whose overlap counts."""
+"""Sample that the transforms are compared on, and the length of the lists whose overlap counts."""
 
 
-class BestBasis:
-    """Quantizes one table.
+class TransformSearch:
+    """Quantizes one table under the best transform of a kind.
 
     Args:
         table: float32 (V, D).
         histories: int32 (R, T), real ones, left-padded.
-        users_of: A table (V, D) and histories → float32 (R, D), the user vectors that a model with that table has.
-        cost: (D, D), of a row's error, see quantize_for_scores.
+        users_of: A table (V, D) and histories → float32 (R, D), the user vectors of a model with that table.
+        hessian: (D, D), see score_hessian.
     """
 
     def __init__(
@@ -47,10 +48,10 @@ class BestBasis:
         table: NDArray[np.float32],
         histories: NDArray[np.int32],
         users_of: Callable[[NDArray[np.float32], NDArray[np.int32]], NDArray[np.float32]],
-        cost: NDArray[np.float64],
+        hessian: NDArray[np.float64],
     ) -> None:
         self._table = table
-        self._cost = cost
+        self._hessian = hessian
         self._users_of = users_of
         self._histories = histories[:HISTORIES]
         spread_out = np.arange(PAD_ID, len(table), -(-len(table) // ITEMS))
@@ -58,55 +59,49 @@ class BestBasis:
         self._users = users_of(table, self._histories)
         self._lists = _top(self._users @ table[self._ids].T)
 
-    def stretched(self, levels: int) -> QuantizedTable:
-        """Return the table in [-levels, levels], its dimensions stretched for users that are rounded too.
+    def smoothed(self, qmax: int) -> QuantizedTable:
+        """Return the table in [-qmax, qmax], each dimension scaled by a power of the users' second moment there."""
+        moment = np.square(self._users, dtype=np.float64).mean(axis=0)
+        return self._best(qmax, (transforms.moment_power(moment, -exponent / 2) for exponent in SMOOTHING))
 
-        Source: SmoothQuant (Xiao et al. 2023), for the two sides of a score.
-        """
-        spread = np.square(self._users, dtype=np.float64).mean(axis=0)
-        return self._best(levels, (basis_module.power(spread, -share / 2) for share in STRETCHES))
-
-    def turned(self, levels: int) -> QuantizedTable:
-        """Return the table in [-levels, levels], turned and stretched so that rows and users spread more evenly."""
+    def whitened(self, qmax: int) -> QuantizedTable:
+        """Return the table in [-qmax, qmax], the items' second moment, and the users', partly whitened."""
         items, users = ((rows.T @ rows).astype(np.float64) / len(rows) for rows in (self._table, self._users))
-        return self._best(levels, (_balanced(items, users, *shares) for shares in TURNS))
+        return self._best(qmax, (_joint(items, users, *exponents) for exponents in WHITENING))
 
-    def _best(self, levels: int, bases: Iterable[NDArray[np.float32]]) -> QuantizedTable:
-        return self._quantized(self._table, levels, max(bases, key=lambda basis: self._kept(levels, basis)))
+    def _best(self, qmax: int, candidates: Iterable[Matrix]) -> QuantizedTable:
+        best = max(candidates, key=lambda transform: self._kept(qmax, transform))
+        return self._quantized(self._table, qmax, None if (best == 1).all() and best.ndim == 1 else best)
 
-    def _kept(self, levels: int, basis: NDArray[np.float32]) -> float:
-        """Share of the best items of the sample's users that stay the best."""
-        held = self._quantized(self._table[self._ids], levels, basis)
+    def _kept(self, qmax: int, transform: Matrix) -> float:
+        """Return overlap@10 with the float table on the sample, user vectors rounded as integer scoring does."""
+        sample = self._quantized(self._table[self._ids], qmax, transform)
         read = self._table.copy()
-        read[self._ids] = held.dequantize()
-        users = _rounded(basis_module.times(self._users_of(read, self._histories), basis))
-        return _overlap(self._lists, _top(users @ (held.values * held.scales[:, None]).T))
+        read[self._ids] = sample.dequantize()
+        users = round_users(transforms.apply(self._users_of(read, self._histories), transform))
+        return overlap(self._lists, _top(users @ (sample.values * sample.scales[:, None]).T))
 
-    def _quantized(self, table: NDArray[np.float32], levels: int, basis: NDArray[np.float32]) -> QuantizedTable:
-        coordinates = basis_module.times(table, basis_module.inverse(basis))
-        plain = gptq.quantize_for_scores(coordinates, basis_module.cost_in(basis, self._cost), levels)
-        return QuantizedTable(plain.values, plain.scales, basis)
-
-
-def _balanced(
-    items: NDArray[np.float64], users: NDArray[np.float64], item_share: float, user_share: float
-) -> NDArray[np.float32]:
-    """Return the basis in which these moments, (D, D), are evened out by these shares."""
-    half = basis_module.power(items, item_share / 4)
-    both = half.astype(np.float64) @ basis_module.power(users, -user_share / 2) @ half
-    return basis_module.symmetric(both).astype(np.float32)
+    def _quantized(self, table: NDArray[np.float32], qmax: int, transform: Matrix | None) -> QuantizedTable:
+        if transform is None:
+            return quantize_for_scores(table, self._hessian, qmax)
+        stored = transforms.apply(table, transforms.inverse(transform))
+        plain = quantize_for_scores(stored, transforms.hessian_in(transform, self._hessian), qmax)
+        return QuantizedTable(plain.values, plain.scales, transform)
 
 
-def _rounded(users: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return user vectors as integer scoring sees them: USER_LEVELS on each side of zero."""
-    step = np.maximum(np.abs(users).max(axis=1, keepdims=True) / USER_LEVELS, np.finfo(np.float32).tiny)
-    rounded: NDArray[np.float32] = np.rint(users / step) * step
-    return rounded
+def _joint(
+    items: NDArray[np.float64], users: NDArray[np.float64], item_exponent: float, user_exponent: float
+) -> Matrix:
+    """Return the transform that whitens the moments (D, D) of items and users by these exponents."""
+    half = transforms.moment_power(items, item_exponent / 4)
+    both = half.astype(np.float64) @ transforms.moment_power(users, -user_exponent / 2) @ half
+    return transforms.symmetric(both).astype(np.float32)
 
 
 def _top(scores: NDArray[np.float32]) -> NDArray[np.intp]:
     return np.argsort(-scores, axis=1, kind="stable")[:, :K]
 
 
-def _overlap(ours: NDArray[np.intp], theirs: NDArray[np.intp]) -> float:
-    return float((ours[:, :, None] == theirs[:, None, :]).any(axis=2).mean())
+def overlap(lists: NDArray[np.integer], reference: NDArray[np.integer]) -> float:
+    """Return the mean share of each row of `lists` (R, k) that stands in the same row of `reference` (R, k)."""
+    return float((lists[:, :, None] == reference[:, None, :]).any(axis=2).mean())

@@ -10,7 +10,7 @@ from typing import Any
 from ai_edge_litert import schema_py_generated as schema
 
 from sasrec_export.errors import ConversionError
-from sasrec_export.recipes import Recipe
+from sasrec_export.table.spec import TableSpec
 from sasrec_export.tflite_writer import flatbuffer
 from sasrec_runtime.session import INPUTS, OUTPUTS
 from sasrec_runtime.signature import ENTRIES
@@ -20,26 +20,27 @@ __all__ = ["check"]
 STATEFUL = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL_ONCE"}
 TYPES = {"int32": schema.TensorType.INT32, "float32": schema.TensorType.FLOAT32}
 TABLE_TYPES = {
-    32: schema.TensorType.FLOAT32, 16: schema.TensorType.FLOAT16, 8: schema.TensorType.INT8, 4: schema.TensorType.INT4,
+    "float32": schema.TensorType.FLOAT32, "float16": schema.TensorType.FLOAT16,
+    "int8": schema.TensorType.INT8, "int4": schema.TensorType.INT4,
 }  # fmt: skip
 
 TABLE_INPUT = {"GATHER": 0, "EMBEDDING_LOOKUP": 1, "FULLY_CONNECTED": 1}
 """Operators that read a table → the place of it among their inputs."""
 
 
-def check(path: Path, recipe: Recipe, *, rows: int) -> None:
+def check(path: Path, spec: TableSpec, *, rows: int) -> None:
     """Refuse a file that differs from the contract, or that no stock interpreter can run.
 
     Args:
         path: The TFLite file.
-        recipe: What it was written by.
+        spec: How the item table is to be stored.
         rows: Of the item table at least, padding row included.
 
     Raises:
         ConversionError: The message lists everything that is wrong.
     """
     model = flatbuffer.load(path.read_bytes())
-    problems = [*_signatures(model), *_operators(model), *_constants(model), *_table(model, recipe, rows)]
+    problems = [*_signatures(model), *_operators(model), *_constants(model), *_table(model, spec, rows)]
     if problems:
         raise ConversionError(f"{path.name}: {'; '.join(problems)}. Install the versions in constraints.txt.")
 
@@ -89,7 +90,7 @@ def _constants(model: Any) -> list[str]:
     return problems
 
 
-def _table(model: Any, recipe: Recipe, rows: int) -> list[str]:
+def _table(model: Any, spec: TableSpec, rows: int) -> list[str]:
     """What is looked up in is what scores: one constant. Its shape may be that of a layer, too."""
     looked_up: dict[int, Any] = {}  # buffer → tensor
     scoring = set()
@@ -113,8 +114,8 @@ def _table(model: Any, recipe: Recipe, rows: int) -> list[str]:
     times = len(looked_up) + (not scoring & set(looked_up))
     if times != 1:
         problems.append(f"the item table stands in it {times} times, expected once")
-    if any(tensor.type != TABLE_TYPES[recipe.table_bits] for tensor in looked_up.values()):
-        problems.append(f"the item table is not in {recipe.table_bits} bits")
+    if any(tensor.type != TABLE_TYPES[spec.dtype] for tensor in looked_up.values()):
+        problems.append(f"the item table is not in {spec.dtype}")
     if any(tensor.shape[0] < rows for tensor in looked_up.values()):
         problems.append(f"the item table has fewer than {rows} rows")
     return problems

@@ -1,9 +1,8 @@
 """The graph contract in TFLite: `recommend` and `score` as two signatures of one file, before the item table is in it.
 
 The table is an input while TensorFlow's converter works, which therefore never sees its bytes: a million items convert
-as fast as ten. ``tflite_table`` makes a constant of it. k is fixed, and so is the number of rows, one unless
-``Shape`` says more. `history`, `exclude` and `candidates` may have any length unless it says otherwise; an interpreter
-resizes to it.
+as fast as ten. `table` makes a constant of it. k is fixed, and so is the number of rows, one unless the options say
+more. `history`, `exclude` and `candidates` may have any length unless the options fix it; an interpreter resizes to it.
 """
 
 import tempfile
@@ -11,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf  # noqa: TID251 - the graph that the TFLite converter takes
-from numpy.typing import NDArray
 
 from sasrec_export.encoder.inference_encoder import OnnxEncoder, absorbs
-from sasrec_export.onnx_writer.top_k import Stages
-from sasrec_export.recipes import Shape
+from sasrec_export.export_options import ExportOptions
+from sasrec_export.search_plan import SearchPlan
+from sasrec_export.table.transform import Matrix
 from sasrec_export.tflite_writer import top_k
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.layers import MASKED, UNIT_EPSILON
@@ -30,22 +29,22 @@ TABLE = "table"
 class _Contract(tf.Module):  # type: ignore[misc] # TensorFlow has no types
     """The two entries. It tracks its variables itself: the converter would drop those of a Keras model."""
 
-    def __init__(self, model: SASRec, *, top_k: int, shape: Shape, basis: NDArray[np.float32] | None):
+    def __init__(self, model: SASRec, *, top_k: int, options: ExportOptions, transform: Matrix | None):
         super().__init__(name="sasrec")
         self.config = model.config
         self.encoder = OnnxEncoder(model, gelu=lambda x: tf.nn.gelu(x, approximate=False))
         self.positions = np.asarray(model.position_embedding.embeddings, np.float32)
-        self.stages = Stages.of(model.config.n_items)
-        self.batch = shape.batch or 1
-        self.length = min(shape.history or model.config.max_len, model.config.max_len)
+        self.search = SearchPlan.of(model.config.n_items)
+        self.batch = options.batch or 1
+        self.length = min(options.history or model.config.max_len, model.config.max_len)
         self.top_k = top_k
-        self.basis = basis
+        self.table_transform = transform
 
     def recommend(self, history: Any, exclude: Any, table: Any) -> dict[str, Any]:
         """History int32 (B, T), exclude int32 (B, E) → items int32 (B, k), scores float32 (B, k)."""
         scores = tf.matmul(self._user(history, table), table, transpose_b=True)  # (B, rows)
         _, excluded = self._valid_ids(exclude)
-        values, rows = top_k.top_k(top_k.exclude(scores, excluded, self.stages), self.top_k, self.stages)
+        values, rows = top_k.top_k(top_k.exclude(scores, excluded, self.search), self.top_k, self.search)
         items = tf.where(values > tf.float32.min, rows, PAD_ID)
         return {"items": items, "scores": values}
 
@@ -62,22 +61,24 @@ class _Contract(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         return {"scores": tf.where(is_item, tf.reshape(products, [self.batch, -1]), -np.inf)}
 
     def _user(self, history: Any, table: Any) -> Any:
-        """User vectors in the basis of the table, (B, D)."""
+        """User vectors, transformed for the table, (B, D)."""
         c = self.config
         if history.shape[1] != self.length:
             before = tf.constant(PAD_ID, tf.int32, (self.batch, self.length))
             history = tf.concat([before, history], 1)[:, -self.length :]  # of any length, T columns
         is_item, ids = self._valid_ids(tf.reshape(history, [self.batch, self.length]))
-        x = self._in_basis(tf.gather(table, tf.reshape(ids, [-1])))
+        x = self._transformed(tf.gather(table, tf.reshape(ids, [-1])))
         x = tf.reshape(x, [self.batch, self.length, c.hidden_dim])
         x = (x * np.sqrt(c.hidden_dim).astype(np.float32) if c.scale_embeddings else x) + self.positions[-self.length :]
         key_bias = tf.expand_dims(tf.where(is_item, 0.0, MASKED), 1)  # (B, 1, T)
         user = self.encoder(x, key_bias, self._bias(key_bias), [self.batch, -1, c.hidden_dim])
-        return self._in_basis(user if c.similarity == "dot" else self._unit_over_temperature(user))
+        return self._transformed(user if c.similarity == "dot" else self._unit_over_temperature(user))
 
-    def _in_basis(self, rows: Any) -> Any:
-        """(…, D) times the basis."""
-        return rows if self.basis is None else tf.matmul(rows, self.basis)
+    def _transformed(self, rows: Any) -> Any:
+        """(…, D) times the transform, see `table.transform`."""
+        if self.table_transform is None:
+            return rows
+        return rows * self.table_transform if self.table_transform.ndim == 1 else tf.matmul(rows, self.table_transform)
 
     def _bias(self, key_bias: Any) -> Any:
         """Join key_bias with the causal mask, in the layout that the encoder names."""
@@ -104,25 +105,25 @@ class _Contract(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         return is_item, tf.where(is_item, ids, PAD_ID)
 
 
-def convert(model: SASRec, *, top_k: int, shape: Shape, basis: NDArray[np.float32] | None = None) -> bytes:
+def convert(model: SASRec, *, top_k: int, options: ExportOptions, transform: Matrix | None = None) -> bytes:
     """Return the float32 TFLite file of `model` with both signatures, the item table an input named TABLE of each.
 
     Args:
         model: The trained model.
         top_k: Items that `recommend` returns.
-        shape: Which sizes are fixed.
-        basis: (D, D), what the table's rows are coordinates in, see `basis`; None: they are vectors.
+        options: Which sizes are fixed.
+        transform: (D,) or (D, D), what the table is held in, see `table.transform`; None: nothing.
     """
-    contract = _Contract(model, top_k=top_k, shape=shape, basis=basis)
-    table = tf.TensorSpec((contract.stages.rows, model.config.hidden_dim), tf.float32, name=TABLE)
+    contract = _Contract(model, top_k=top_k, options=options, transform=transform)
+    table = tf.TensorSpec((contract.search.rows, model.config.hidden_dim), tf.float32, name=TABLE)
 
     def ids(name: str, columns: int) -> Any:
         return tf.TensorSpec((contract.batch, columns or None), tf.int32, name=name)
 
-    history = ids("history", shape.history)
+    history = ids("history", options.history)
     functions = {
-        "recommend": tf.function(contract.recommend, input_signature=(history, ids("exclude", shape.exclude), table)),
-        "score": tf.function(contract.score, input_signature=(history, ids("candidates", shape.candidates), table)),
+        "recommend": tf.function(contract.recommend, input_signature=(history, ids("exclude", options.exclude), table)),
+        "score": tf.function(contract.score, input_signature=(history, ids("candidates", options.candidates), table)),
     }
     with tempfile.TemporaryDirectory() as folder:
         signatures = {name: function.get_concrete_function() for name, function in functions.items()}

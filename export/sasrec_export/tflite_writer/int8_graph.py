@@ -7,7 +7,8 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from sasrec_export.errors import ConversionError
-from sasrec_export.table import gptq
+from sasrec_export.table.quantized_table import quantize_rows
+from sasrec_export.table.spec import INT8_QMAX
 from sasrec_export.tflite_writer import flatbuffer
 
 __all__ = ["Integers", "Range"]
@@ -102,7 +103,7 @@ class Integers:
         weights = flatbuffer.constant(self.model, self.graph.tensors[inputs[1]])
         if weights is None:
             raise ConversionError("TFLite model: a linear layer of the network has no constant weights.")
-        rounded = gptq.quantize_rows(np.asarray(weights, np.float32))
+        rounded = quantize_rows(np.asarray(weights, np.float32))
         name = self.graph.tensors[inputs[1]].name.decode()
         scales = rounded.scales
         kernel = flatbuffer.add_constant(
@@ -159,7 +160,7 @@ class Integers:
 def _of_range(range_: Range) -> Any:
     low, high = range_
     if low == -high:  # 127.5 steps on each side would leave the zero point to the last bit of the scale
-        return _parameters(max(high, 1e-6) / gptq.INT8_MAX, 0)
+        return _parameters(max(high, 1e-6) / INT8_QMAX, 0)
     scale = max(high - low, 1e-6) / STEPS
     return _parameters(scale, int(np.clip(round(LOWEST - low / scale), LOWEST, LOWEST + STEPS)))
 

@@ -1,11 +1,8 @@
-"""wi8_ai8 in TFLite: the network's activations in int8, with ranges measured on real histories.
+"""Static int8 in TFLite: the network's activations in int8, with ranges measured on real histories.
 
 Two strengths. By default layer norms and residuals stay float32, and what works for the newest position alone rounds
 its inputs as it runs: it costs next to no time, and the ranking hangs on it. Strict, every operator between the lookup
 and the user vector is an integer one. Lookup and scoring are those of `wi8` in both.
-
-The mask of -1e9 among logits of size ten would leave one step of int8 for all of them, so hidden keys get a value just
-below the measured range.
 """
 
 import math
@@ -16,6 +13,7 @@ import numpy as np
 from ai_edge_litert import interpreter as litert
 from numpy.typing import NDArray
 
+from sasrec_export.encoder.int8_mask import masking_value
 from sasrec_export.tflite_writer import flatbuffer
 from sasrec_export.tflite_writer.int8_graph import Integers, Range
 from sasrec_runtime import history as history_module
@@ -26,8 +24,6 @@ __all__ = ["quantize_activations", "set_mask"]
 
 HISTORIES = 100
 """Of the calibration histories, how many activations are measured on."""
-SOFTMAX_STEPS = 512
-"""A hidden key keeps less than this share of the smallest shown one's weight: below half a step of int8."""
 PRODUCTS = {"FULLY_CONNECTED", "BATCH_MATMUL", "SOFTMAX"}
 SHAPING = {"RESHAPE", "TRANSPOSE", "STRIDED_SLICE"}
 STRICT = PRODUCTS | SHAPING | {"ADD", "SUB", "MUL", "MEAN", "RSQRT", "SQUARE", "SUM"}
@@ -43,7 +39,7 @@ def quantize_activations(model: Any, histories: NDArray[np.int32], *, strict: bo
     """
     logits = [range_ for ranges, graph in zip(_measure(model, histories), model.subgraphs, strict=True)
               for range_ in _logits(model, graph, ranges)]  # fmt: skip
-    masked = -(max(high for _, high in logits) - min(low for low, _ in logits) + math.log(SOFTMAX_STEPS))
+    masked = masking_value(min(low for low, _ in logits), max(high for _, high in logits))
     set_mask(model, masked)
     measured = _measure(model, histories)
     for graph, ranges in zip(model.subgraphs, measured, strict=True):

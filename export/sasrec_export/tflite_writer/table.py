@@ -11,20 +11,19 @@ from ai_edge_litert import schema_py_generated as schema
 from numpy.typing import NDArray
 
 from sasrec_export.errors import ConversionError
-from sasrec_export.table.gptq import INT4_MAX, QuantizedTable
+from sasrec_export.table.quantized_table import QuantizedTable
+from sasrec_export.table.spec import INT4_QMAX
 from sasrec_export.tflite_writer import flatbuffer
 from sasrec_export.tflite_writer.convert_entries import TABLE
 
-__all__ = ["blocks_of", "held", "put_float", "put_quantized"]
+__all__ = ["ITEM_TABLE", "put_float", "put_quantized"]
 
 ITEM_TABLE = b"item_table"
+"""Name of the table's tensor in every subgraph."""
 
 # Operator versions that have the kernels for 8 and 4 bits; with scales in half precision, scoring needs one more.
 LOOKUP_VERSIONS = {8: 3, 4: 4}
 SCORING_VERSIONS = {8: 9, 4: 12}
-BLOCK_STEP = 32
-"""Widths for which LiteRT has kernels with scales in half precision are multiples of it."""
-LEAST_NORMAL = float(np.finfo(np.float16).tiny)
 
 
 def put_float(model: Any, table: NDArray[np.float32]) -> None:
@@ -35,37 +34,22 @@ def put_float(model: Any, table: NDArray[np.float32]) -> None:
 
 
 def put_quantized(model: Any, table: QuantizedTable, *, bits: int) -> None:
-    """Make `table`, in `bits` bits, the constant that both signatures read, in place.
+    """Make `table`, in `bits` bits (4 or 8), the constant that both signatures read, in place.
 
     Raises:
         ConversionError: Something else than a lookup or the scoring reads the table.
     """
-    blockwise = bits == 4 and blocks_of(table)
     for graph, tensor in _placeholders(model):
         if graph is model.subgraphs[0]:
             values = _padded(table.values, tensor)
             tensor.buffer = flatbuffer.add_buffer(model, _nibbles(values) if bits == 4 else values)
         tensor.type = schema.TensorType.INT4 if bits == 4 else schema.TensorType.INT8
         scales = _padded(table.scales[:, None], tensor, fill=1.0)
-        tensor.quantization = _blockwise(model, graph, scales) if blockwise else flatbuffer.per_row(scales[:, 0])
-        _read(model, graph, graph.tensors.index(tensor), bits, SCORING_VERSIONS[bits] + bool(blockwise))
+        tensor.quantization = (
+            _blockwise(model, graph, scales) if table.half_scales else flatbuffer.per_row(scales[:, 0])
+        )
+        _read(model, graph, graph.tensors.index(tensor), bits, SCORING_VERSIONS[bits] + bool(table.half_scales))
     _share(model)
-
-
-def held(table: QuantizedTable, *, bits: int) -> NDArray[np.float32]:
-    """Return the table that a file with `table` computes with, float32 (V, D)."""
-    if bits == 4 and blocks_of(table):
-        scales = table.scales.astype(np.float16).astype(np.float32)
-        return QuantizedTable(table.values, scales, table.basis).dequantize()
-    return table.dequantize()
-
-
-def blocks_of(table: QuantizedTable) -> bool:
-    """Return whether scales are held in half precision, with a row for a block: a sixth of the bytes of the others.
-
-    They cannot be where the width has no kernel or a scale is too small.
-    """
-    return table.values.shape[1] % BLOCK_STEP == 0 and bool(table.scales.min() >= LEAST_NORMAL)
 
 
 def _placeholders(model: Any) -> list[tuple[Any, Any]]:
@@ -122,7 +106,7 @@ def _gather_to_embedding_lookup(model: Any, operator: Any, version: int) -> None
 
 
 def _blockwise(model: Any, graph: Any, scales: NDArray[np.float32]) -> Any:
-    """Scales in half precision, in a tensor of their own; zero points are not needed there."""
+    """Scales in half precision, a row for a block, in a tensor of their own: a sixth of the bytes, no zero points."""
     details = schema.BlockwiseQuantizationT()
     details.scales = flatbuffer.add_constant(model, graph, "item_scales", scales.astype(np.float16))
     details.zeroPoints = -1
@@ -137,7 +121,7 @@ def _blockwise(model: Any, graph: Any, scales: NDArray[np.float32]) -> Any:
 def _nibbles(values: NDArray[np.int8]) -> NDArray[np.uint8]:
     """Two entries a byte, the first in the low half."""
     flat = values.reshape(-1)
-    if flat.min() < -INT4_MAX:
+    if flat.min() < -INT4_QMAX:
         raise ConversionError("TFLite model: a 4-bit entry is -8, which kernels without XNNPACK misread.")
     if len(flat) % 2:
         flat = np.append(flat, np.int8(0))

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf  # noqa: TID251 - part of the graph that the TFLite converter takes
 
-from sasrec_export.onnx_writer.top_k import Stages
-from sasrec_runtime.signature import PAD_ID
+from sasrec_export.search_plan import SearchPlan
 
 __all__ = ["exclude", "top_k"]
 
@@ -18,25 +17,25 @@ WORTHWHILE = 0.5
 """Share of all rows that the chosen blocks may hold; of more, two stages are slower than one."""
 
 
-def exclude(scores: Any, ids: Any, stages: Stages) -> Any:
+def exclude(scores: Any, ids: Any, search: SearchPlan) -> Any:
     """Return scores float32 (B, rows) with -inf for `ids` int32 (B, E), padding and rows that only fill a block.
 
     Added, not sliced or scattered into the scores: those builtins copy the whole row of scores.
     """
     batch = scores.shape[0]
-    nobody = np.array([[PAD_ID, *range(stages.ids, stages.rows)]], np.int32)
-    columns = tf.concat([tf.constant(np.repeat(nobody, batch, axis=0)), ids], 1)
+    always = np.array([search.always_excluded], np.int32)
+    columns = tf.concat([tf.constant(np.repeat(always, batch, axis=0)), ids], 1)
     if batch > 1:  # one long row: SCATTER_ND then takes plain places
-        columns += tf.constant(np.arange(batch, dtype=np.int32)[:, None] * stages.rows)
+        columns += tf.constant(np.arange(batch, dtype=np.int32)[:, None] * search.rows)
     places = tf.reshape(columns, [-1, 1])
     hidden = tf.zeros_like(tf.cast(tf.reshape(columns, [-1]), tf.float32)) - np.inf
-    return scores + tf.reshape(tf.scatter_nd(places, hidden, [batch * stages.rows]), [batch, stages.rows])
+    return scores + tf.reshape(tf.scatter_nd(places, hidden, [batch * search.rows]), [batch, search.rows])
 
 
-def top_k(scores: Any, k: int, stages: Stages) -> tuple[Any, Any]:
+def top_k(scores: Any, k: int, search: SearchPlan) -> tuple[Any, Any]:
     """Return scores float32 (B, k), best first, and their rows int32 (B, k), equal scores by lower row first."""
-    block, n_blocks = stages.block, stages.rows // max(1, stages.block)
-    if not block or k * block > WORTHWHILE * stages.rows:
+    block, n_blocks = search.block, search.rows // max(1, search.block)
+    if not block or k * block > WORTHWHILE * search.rows:
         values, rows = tf.math.top_k(scores, k)
         return values, rows
     blocks = tf.reshape(scores, [-1, n_blocks, block])

@@ -6,7 +6,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from sasrec_export.onnx_writer.graph_builder import GraphTape
+from sasrec_export.onnx_writer.graph_builder import GraphBuilder
 
 __all__ = ["Fp32Table", "Table", "fill_rows", "trimmed"]
 
@@ -14,14 +14,14 @@ __all__ = ["Fp32Table", "Table", "fill_rows", "trimmed"]
 class Table(Protocol):
     """One way to store an item table and compute with it: V rows for the ids, then those that fill a block."""
 
-    basis: NDArray[np.float32] | None
-    """What the rows are coordinates in, and user vectors are to be multiplied with, see `basis`; None: nothing."""
+    transform: NDArray[np.float32] | None
+    """What stored rows and user vectors are multiplied with, see `table.transform`; None: nothing."""
 
-    def lookup(self, tape: GraphTape, ids: ir.Value) -> ir.Value:
-        """Return the rows of `ids` int (B, T), float32 (B, T, D), in its basis."""
+    def lookup(self, builder: GraphBuilder, ids: ir.Value) -> ir.Value:
+        """Return the stored rows of `ids` int (B, T), float32 (B, T, D)."""
 
-    def score(self, tape: GraphTape, user: ir.Value) -> tuple[ir.Value, ir.Value | None]:
-        """Return the dot products of `user` float32 (B, D), in its basis, with every row, float32 (B, rows).
+    def score(self, builder: GraphBuilder, user: ir.Value) -> tuple[ir.Value, ir.Value | None]:
+        """Return the dot products of `user` float32 (B, D), transformed, with every stored row, float32 (B, rows).
 
         Where the second value is not None, each row of the first is still to be multiplied with it, positive (B, 1):
         that is cheaper for the k best than for all.
@@ -36,18 +36,18 @@ class Fp32Table:
         rows: At least V; zeros fill up.
     """
 
-    basis: NDArray[np.float32] | None = None
+    transform: NDArray[np.float32] | None = None
 
     def __init__(self, table: NDArray[np.float32], *, rows: int):
         self._table = fill_rows(table, rows)
 
-    def lookup(self, tape: GraphTape, ids: ir.Value) -> ir.Value:
+    def lookup(self, builder: GraphBuilder, ids: ir.Value) -> ir.Value:
         """See Table."""
-        return tape.op("Gather", [tape.constant("item_table", self._table), ids], axis=0)
+        return builder.op("Gather", [builder.constant("item_table", self._table), ids], axis=0)
 
-    def score(self, tape: GraphTape, user: ir.Value) -> tuple[ir.Value, None]:
+    def score(self, builder: GraphBuilder, user: ir.Value) -> tuple[ir.Value, None]:
         """See Table."""
-        return tape.op("Gemm", [user, tape.constant("item_table", self._table)], transB=1), None
+        return builder.op("Gemm", [user, builder.constant("item_table", self._table)], transB=1), None
 
 
 def fill_rows(array: NDArray[np.generic], rows: int, value: int = 0) -> NDArray[np.generic]:
@@ -59,10 +59,10 @@ def fill_rows(array: NDArray[np.generic], rows: int, value: int = 0) -> NDArray[
     return filled
 
 
-def trimmed(tape: GraphTape, rows: ir.Value, dim: int, width: int) -> ir.Value:
+def trimmed(builder: GraphBuilder, rows: ir.Value, dim: int, width: int) -> ir.Value:
     """Return the first `dim` entries of rows (…, width), which whole blocks have made wider."""
     if width == dim:
         return rows
     bounds = (np.array([0]), np.array([dim]), np.array([-1]))
     names = ("row_start", "row_end", "last_axis")
-    return tape.op("Slice", [rows, *(tape.constant(n, b) for n, b in zip(names, bounds, strict=True))])
+    return builder.op("Slice", [rows, *(builder.constant(n, b) for n, b in zip(names, bounds, strict=True))])

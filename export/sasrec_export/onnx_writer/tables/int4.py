@@ -3,9 +3,9 @@
 import numpy as np
 import onnx_ir as ir
 
-from sasrec_export.onnx_writer.graph_builder import GraphTape
+from sasrec_export.onnx_writer.graph_builder import GraphBuilder
 from sasrec_export.onnx_writer.tables.nbits import NBitsTable
-from sasrec_export.table.gptq import QuantizedTable
+from sasrec_export.table.quantized_table import QuantizedTable
 
 __all__ = ["Int4Table"]
 
@@ -19,16 +19,16 @@ class Int4Table(NBitsTable):
     def __init__(self, table: QuantizedTable, *, rows: int):
         super().__init__(table, rows=rows, bits=4)
 
-    def lookup(self, tape: GraphTape, ids: ir.Value) -> ir.Value:
+    def lookup(self, builder: GraphBuilder, ids: ir.Value) -> ir.Value:
         """See Table."""
-        values, scales = self._constants(tape)
-        rows = tape.op(
+        values, scales = self._constants(builder)
+        rows = builder.op(
             "GatherBlockQuantized",
-            [values, ids, tape.op("Unsqueeze", [scales, tape.constant("last_axis", np.array([-1]))])],
+            [values, ids, builder.op("Unsqueeze", [scales, builder.constant("last_axis", np.array([-1]))])],
             domain="com.microsoft",
             bits=4,
             block_size=self._block,
             gather_axis=0,
             quantize_axis=2,
         )
-        return self._rows(tape, rows)
+        return self._rows(builder, rows)

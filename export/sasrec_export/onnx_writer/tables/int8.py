@@ -6,15 +6,15 @@ Every way reads the very same bytes, those of MatMulNBits, so the files of a var
 import numpy as np
 import onnx_ir as ir
 
-from sasrec_export.onnx_writer.graph_builder import GraphTape
+from sasrec_export.onnx_writer.graph_builder import GraphBuilder
 from sasrec_export.onnx_writer.tables.fp32 import trimmed
 from sasrec_export.onnx_writer.tables.nbits import NBitsTable
-from sasrec_export.table.gptq import QuantizedTable
+from sasrec_export.table.quantized_table import QuantizedTable
+from sasrec_export.table.user_rounding import USER_QMAX
 
 __all__ = ["Int8BatchTable", "Int8FloatTable", "Int8Table"]
 
 ZERO_POINT = 128  # MatMulNBits stores unsigned bytes: q + 128.
-USER_LEVELS = 127
 
 
 class Int8Table(NBitsTable):
@@ -26,29 +26,29 @@ class Int8Table(NBitsTable):
     def __init__(self, table: QuantizedTable, *, rows: int):
         super().__init__(table, rows=rows, bits=8)
 
-    def lookup(self, tape: GraphTape, ids: ir.Value) -> ir.Value:
+    def lookup(self, builder: GraphBuilder, ids: ir.Value) -> ir.Value:
         """See Table."""
-        values, scales = self._constants(tape)
-        rows = self._centred(tape, tape.op("Gather", [values, ids], axis=0))
-        row_scales = tape.op("Gather", [scales, ids], axis=0)
-        row_scales = tape.op("Unsqueeze", [row_scales, tape.constant("last_axis", np.array([-1]))])
-        return self._rows(tape, tape.op("Mul", [rows, row_scales]))
+        values, scales = self._constants(builder)
+        rows = self._centred(builder, builder.op("Gather", [values, ids], axis=0))
+        row_scales = builder.op("Gather", [scales, ids], axis=0)
+        row_scales = builder.op("Unsqueeze", [row_scales, builder.constant("last_axis", np.array([-1]))])
+        return self._rows(builder, builder.op("Mul", [rows, row_scales]))
 
-    def _centred(self, tape: GraphTape, values: ir.Value) -> ir.Value:
-        as_float = tape.op("Cast", [values], to=ir.DataType.FLOAT)
-        return tape.op("Sub", [as_float, tape.constant("zero_point", np.float32(ZERO_POINT))])
+    def _centred(self, builder: GraphBuilder, values: ir.Value) -> ir.Value:
+        as_float = builder.op("Cast", [values], to=ir.DataType.FLOAT)
+        return builder.op("Sub", [as_float, builder.constant("zero_point", np.float32(ZERO_POINT))])
 
-    def _flat(self, tape: GraphTape) -> ir.Value:
+    def _flat(self, builder: GraphBuilder) -> ir.Value:
         """The bytes as (rows, D); computed from a constant, so the engine does it once, when it loads."""
-        shape = tape.constant("table_shape", np.array([len(self._values), self._width]))
-        return trimmed(tape, tape.op("Reshape", [self._constants(tape)[0], shape]), self._dim, self._width)
+        shape = builder.constant("table_shape", np.array([len(self._values), self._width]))
+        return trimmed(builder, builder.op("Reshape", [self._constants(builder)[0], shape]), self._dim, self._width)
 
-    def _row_scales(self, tape: GraphTape) -> ir.Value:
+    def _row_scales(self, builder: GraphBuilder) -> ir.Value:
         """(rows,): the scale of each item."""
         if self._blocks == 1:
-            return tape.op("Reshape", [self._constants(tape)[1], tape.constant("one_row", np.array([-1]))])
-        first = tape.constant("first_block", np.int64(0))
-        return tape.op("Gather", [self._constants(tape)[1], first], axis=1)
+            return builder.op("Reshape", [self._constants(builder)[1], builder.constant("one_row", np.array([-1]))])
+        first = builder.constant("first_block", np.int64(0))
+        return builder.op("Gather", [self._constants(builder)[1], first], axis=1)
 
 
 class Int8BatchTable(Int8Table):
@@ -58,25 +58,25 @@ class Int8BatchTable(Int8Table):
     and the table's are both unsigned: kernels for signed ones saturate on processors without VNNI.
     """
 
-    def score(self, tape: GraphTape, user: ir.Value) -> tuple[ir.Value, ir.Value | None]:
+    def score(self, builder: GraphBuilder, user: ir.Value) -> tuple[ir.Value, ir.Value | None]:
         """See Table."""
-        least = tape.constant("least_step", np.float32(np.finfo(np.float32).tiny))
-        peak = tape.op("Abs", [user])
-        peak, _ = tape.ops("TopK", [peak, tape.constant("one_item", np.array([1]))], outputs=2, axis=-1)  # (B, 1)
-        step = tape.op("Mul", [peak, tape.constant("per_level", np.float32(1 / USER_LEVELS))])
-        step = tape.op("Max", [step, least])
-        levels = tape.op("Round", [tape.op("Div", [user, step])])
-        levels = tape.op("Add", [levels, tape.constant("zero_point", np.float32(ZERO_POINT))])
-        levels = tape.op("Cast", [levels], to=ir.DataType.UINT8)
-        columns = tape.op("Transpose", [self._flat(tape)], perm=[1, 0])  # (D, rows)
-        zero_point = tape.constant("byte_zero_point", np.uint8(ZERO_POINT))
-        scores = tape.op(
+        least = builder.constant("least_step", np.float32(np.finfo(np.float32).tiny))
+        peak = builder.op("Abs", [user])
+        peak, _ = builder.ops("TopK", [peak, builder.constant("one_item", np.array([1]))], outputs=2, axis=-1)  # (B, 1)
+        step = builder.op("Mul", [peak, builder.constant("per_level", np.float32(1 / USER_QMAX))])
+        step = builder.op("Max", [step, least])
+        levels = builder.op("Round", [builder.op("Div", [user, step])])
+        levels = builder.op("Add", [levels, builder.constant("zero_point", np.float32(ZERO_POINT))])
+        levels = builder.op("Cast", [levels], to=ir.DataType.UINT8)
+        columns = builder.op("Transpose", [self._flat(builder)], perm=[1, 0])  # (D, rows)
+        zero_point = builder.constant("byte_zero_point", np.uint8(ZERO_POINT))
+        scores = builder.op(
             "MatMulIntegerToFloat",
             [
                 levels,
                 columns,
-                tape.constant("user_scale", np.float32(1)),
-                self._row_scales(tape),
+                builder.constant("user_scale", np.float32(1)),
+                self._row_scales(builder),
                 zero_point,
                 zero_point,
             ],
@@ -91,20 +91,20 @@ class Int8FloatTable(Int8Table):
     The float32 table is computed from constants, so the engine makes it once, when it loads.
     """
 
-    def lookup(self, tape: GraphTape, ids: ir.Value) -> ir.Value:
+    def lookup(self, builder: GraphBuilder, ids: ir.Value) -> ir.Value:
         """See Table."""
-        return tape.op("Gather", [self._table(tape), ids], axis=0)
+        return builder.op("Gather", [self._table(builder), ids], axis=0)
 
-    def score(self, tape: GraphTape, user: ir.Value) -> tuple[ir.Value, None]:
+    def score(self, builder: GraphBuilder, user: ir.Value) -> tuple[ir.Value, None]:
         """See Table."""
-        return tape.op("Gemm", [user, self._table(tape)], transB=1), None
+        return builder.op("Gemm", [user, self._table(builder)], transB=1), None
 
-    def _table(self, tape: GraphTape) -> ir.Value:
+    def _table(self, builder: GraphBuilder) -> ir.Value:
         """(rows, D) float32."""
 
         def record() -> ir.Value:
-            last_axis = tape.constant("last_axis", np.array([-1]))
-            scales = tape.op("Unsqueeze", [self._row_scales(tape), last_axis])
-            return tape.op("Mul", [self._centred(tape, self._flat(tape)), scales])
+            last_axis = builder.constant("last_axis", np.array([-1]))
+            scales = builder.op("Unsqueeze", [self._row_scales(builder), last_axis])
+            return builder.op("Mul", [self._centred(builder, self._flat(builder)), scales])
 
-        return tape.once("float table", record)
+        return builder.once("float table", record)

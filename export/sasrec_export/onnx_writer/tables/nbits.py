@@ -4,9 +4,9 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from sasrec_export.onnx_writer.graph_builder import GraphTape
+from sasrec_export.onnx_writer.graph_builder import GraphBuilder
 from sasrec_export.onnx_writer.tables.fp32 import fill_rows, trimmed
-from sasrec_export.table.gptq import QuantizedTable
+from sasrec_export.table.quantized_table import QuantizedTable
 
 __all__ = ["NBitsTable"]
 
@@ -25,7 +25,7 @@ class NBitsTable:
     """
 
     def __init__(self, table: QuantizedTable, *, rows: int, bits: int):
-        self.basis = None if table.basis.ndim == 1 and (table.basis == 1).all() else table.basis
+        self.transform = table.transform
         ids, self._dim = table.values.shape
         self._bits = bits
         zero_point = 1 << (bits - 1)
@@ -42,11 +42,11 @@ class NBitsTable:
         """Entries of a row, those that fill its last block included."""
         return self._blocks * self._block
 
-    def score(self, tape: GraphTape, user: ir.Value) -> tuple[ir.Value, ir.Value | None]:
+    def score(self, builder: GraphBuilder, user: ir.Value) -> tuple[ir.Value, ir.Value | None]:
         """See Table."""
-        scores = tape.op(
+        scores = builder.op(
             "MatMulNBits",
-            [user, *self._constants(tape)],
+            [user, *self._constants(builder)],
             domain="com.microsoft",
             K=self._dim,
             N=len(self._values),
@@ -62,10 +62,10 @@ class NBitsTable:
             return values
         return np.bitwise_or(values[:, 0::2], np.left_shift(values[:, 1::2], np.uint8(4)))
 
-    def _constants(self, tape: GraphTape) -> tuple[ir.Value, ir.Value]:
-        return tape.constant("item_table", self._values), tape.constant("item_scales", self._scales)
+    def _constants(self, builder: GraphBuilder) -> tuple[ir.Value, ir.Value]:
+        return builder.constant("item_table", self._values), builder.constant("item_scales", self._scales)
 
-    def _rows(self, tape: GraphTape, rows: ir.Value) -> ir.Value:
+    def _rows(self, builder: GraphBuilder, rows: ir.Value) -> ir.Value:
         """(B, T, blocks, block_size) → (B, T, D)."""
-        rows = tape.op("Reshape", [rows, tape.constant("row_shape", np.array([0, 0, self._width]))])
-        return trimmed(tape, rows, self._dim, self._width)
+        rows = builder.op("Reshape", [rows, builder.constant("row_shape", np.array([0, 0, self._width]))])
+        return trimmed(builder, rows, self._dim, self._width)

@@ -9,7 +9,7 @@ pytest.importorskip("tensorflow")
 def test_the_cost_foretells_how_far_scores_move() -> None:
     import tensorflow as tf
 
-    from sasrec_export.table.score_hessian import score_cost
+    from sasrec_export.table.score_hessian import score_hessian
 
     rng = np.random.default_rng(0)
     ids, width, length = 400, 6, 5
@@ -26,7 +26,7 @@ def test_the_cost_foretells_how_far_scores_move() -> None:
         return encode(tf.constant(rows[histories]), tf.constant(histories > 0, tf.int32)).numpy()
 
     users = users_of(table)
-    cost = score_cost(encode, table, histories, users)
+    cost = score_hessian(encode, table, histories, users)
     # Errors of every row at once, small enough for the user vectors to follow them in a straight line.
     error = (rng.normal(size=table.shape) * np.geomspace(1e-3, 1e-4, width)).astype(np.float32)
     error[0] = 0
@@ -39,8 +39,8 @@ def test_the_cost_foretells_how_far_scores_move() -> None:
 def test_without_users_there_is_no_cost() -> None:
     import tensorflow as tf
 
-    from sasrec_export.table.score_hessian import score_cost
+    from sasrec_export.table.score_hessian import score_hessian
 
     nobody, table = np.zeros((0, 4), np.int32), np.ones((3, 2), np.float32)
-    cost = score_cost(lambda rows, _: tf.reduce_sum(rows, axis=1), table, nobody, np.zeros((0, 2), np.float32))
+    cost = score_hessian(lambda rows, _: tf.reduce_sum(rows, axis=1), table, nobody, np.zeros((0, 2), np.float32))
     np.testing.assert_array_equal(cost, np.zeros((2, 2)))

@@ -92,12 +92,15 @@ def test_looking_at_entries_again_never_costs_a_row_more(levels, seed) -> None:
     rng = np.random.default_rng(seed)
     table, root = rng.normal(size=(20, 6)).astype(np.float32), rng.normal(size=(9, 6))
     cost = root.T @ root + np.eye(6)
-    ridged = cost + gptq.RIDGE * np.trace(cost) / 6 * np.eye(6)
+    damped = cost + gptq.DAMPING * np.trace(cost) / 6 * np.eye(6)
     before = None
     for sweeps in (0, 1, 3, 9):
-        with mock.patch.dict(gptq.SWEEPS, {levels: sweeps}), mock.patch.dict(gptq.WIDTHS, {levels: (0.9,)}):
+        with (
+            mock.patch.object(gptq, "_sweeps", return_value=sweeps),
+            mock.patch.object(gptq, "_clipping_ratios", return_value=(0.9,)),
+        ):
             error = quantize_for_scores(table, cost, levels).dequantize() - table
-        costs = ((error @ ridged) * error).sum(axis=1)
+        costs = ((error @ damped) * error).sum(axis=1)
         assert before is None or (costs <= before * (1 + 1e-4)).all()
         before = costs
 
@@ -106,7 +109,7 @@ def test_a_large_table_takes_the_scale_that_is_best_on_a_sample(monkeypatch) -> 
     rng = np.random.default_rng(0)
     table, users = rng.normal(size=(300, 8)).astype(np.float32), rng.normal(size=(90, 8))
     each = quantize_for_scores(table, users.T @ users, 7)
-    monkeypatch.setattr(quantize, "TRIED_ROWS", 1)
+    monkeypatch.setattr(gptq, "MAX_ROWS_TIMES_RATIOS", 1)
     all_alike = quantize_for_scores(table, users.T @ users, 7)
 
     def cost(quantized) -> float:

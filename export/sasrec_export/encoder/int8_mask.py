@@ -1,0 +1,21 @@
+"""What hides a key from attention where logits are int8.
+
+The float mask of -1e9 among logits of size ten would leave one step of int8 for all of them. Instead a masked key gets
+a value just below the range of the logits, far enough that a softmax gives it nothing.
+"""
+
+import math
+from typing import Final
+
+__all__ = ["masking_value"]
+
+SOFTMAX_STEPS: Final = 512
+"""A masked key keeps less than this share of the smallest visible one's weight: below half a step of int8."""
+
+
+def masking_value(lowest: float, highest: float) -> float:
+    """Return what to add to the logit of a masked key: ``-(range + ln 512)``, for logits in [lowest, highest].
+
+    The exponential of the largest masked logit is then at most 1/512 of that of the lowest visible one.
+    """
+    return -(highest - lowest + math.log(SOFTMAX_STEPS))

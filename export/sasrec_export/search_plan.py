@@ -1,0 +1,40 @@
+"""How the rows of an item table are searched for the k best: in one stage, or block by block.
+
+In two stages, the best of each block of rows comes first, then the items of the k best blocks. That is exact: an item
+among the k best that lay in no chosen block would be beaten by the best of each of the k chosen ones.
+"""
+
+from dataclasses import dataclass
+
+__all__ = ["SearchPlan"]
+
+TWO_STAGES_FROM = 20_000
+"""Rows from which two stages are faster than one."""
+LARGE_FROM = 200_000
+"""Rows from which larger blocks are faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """How the rows of a table are searched."""
+
+    rows: int
+    """Of the table, those that fill the last block included."""
+    block: int
+    """Rows of a block; 0: one stage."""
+    ids: int
+    """Rows that stand for an id: 1 + n_items."""
+
+    @classmethod
+    def of(cls, n_items: int) -> "SearchPlan":
+        """Return the fastest plan for a catalogue."""
+        ids = 1 + n_items
+        if ids < TWO_STAGES_FROM:
+            return cls(ids, 0, ids)
+        block = 64 if ids < LARGE_FROM else 256
+        return cls(-(-ids // block) * block, block, ids)
+
+    @property
+    def always_excluded(self) -> list[int]:
+        """Rows that are never returned: padding, and those that only fill the last block."""
+        return [0, *range(self.ids, self.rows)]
