@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from sasrec_export import variants
+from sasrec_export.bundle import variants
 from sasrec_export.encoder import calibration
 from sasrec_export.encoder.export_model import ExportModel
 from sasrec_export.export_options import ExportOptions

@@ -19,10 +19,12 @@ def main() -> None:
     options.add_argument("--max-steps", type=int, default=0, help="Stop after so many steps; 0: a whole epoch.")
     options.add_argument("--users", type=int, default=1000, help="Test users judged at the end.")
     chosen = options.parse_args()
-    from sasrec_train import quiet
+    from sasrec_train import tensorflow_import
 
-    quiet.import_tensorflow()
-    from sasrec_train import config, datasets, evaluate, fit, split
+    tensorflow_import.import_tensorflow()
+    from sasrec_train import config, datasets, split
+    from sasrec_train.evaluation import evaluate
+    from sasrec_train.training import loop
 
     started = time.perf_counter()
     log = datasets.load(chosen.data)
@@ -33,7 +35,7 @@ def main() -> None:
     if chosen.max_steps:
         limit(chosen.max_steps)
     started = time.perf_counter()
-    trained = fit.train(log, model_config, recipe, split=parts)
+    trained = loop.train(log, model_config, recipe, split=parts)
     (epoch,) = trained.epochs
     told("training", started, f"loss {recipe.loss}, d {model_config.hidden_dim}, {epoch.seconds:.0f} s of steps")
     started = time.perf_counter()
@@ -48,7 +50,7 @@ def limit(steps: int) -> None:
     """Let an epoch end after so many steps."""
     import itertools
 
-    from sasrec_train.batches import Batches
+    from sasrec_train.training.batches import Batches
 
     whole = Batches.epoch
     Batches.epoch = lambda self, number, *, start=0: itertools.islice(whole(self, number, start=start), steps)

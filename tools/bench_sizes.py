@@ -30,9 +30,9 @@ def main() -> None:
     options.add_argument("--variant", required=True, help="Such as onnx-wi8.")
     options.add_argument("--folder", type=Path, help="Where to write; by default where temporary files go.")
     chosen = options.parse_args()
-    from sasrec_train import quiet
+    from sasrec_train import tensorflow_import
 
-    quiet.import_tensorflow()
+    tensorflow_import.import_tensorflow()
     import random_bundle
 
     started = time.perf_counter()

@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from sasrec_runtime import golden
 from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.checks import golden
 from sasrec_runtime.errors import MissingRuntimeError
 from sasrec_runtime.recommender import Recommender
 

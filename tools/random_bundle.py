@@ -5,17 +5,17 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from sasrec_export import goldens, variants
+from sasrec_export.bundle import goldens, variants
 from sasrec_export.encoder import calibration
 from sasrec_export.encoder.export_model import ExportModel
 from sasrec_export.recipes import plan
-from sasrec_runtime import golden as golden_module
 from sasrec_runtime import manifest as manifest_module
 from sasrec_runtime.bundle import MANIFEST_NAME, Bundle
+from sasrec_runtime.checks import golden as golden_module
 from sasrec_runtime.manifest import FileEntry, Manifest, ModelCard, Provenance, Vocabulary
 from sasrec_train.config import preset
-from sasrec_train.interactions import Histories
-from sasrec_train.model import SASRec
+from sasrec_train.log.interactions import Histories
+from sasrec_train.network.model import SASRec
 from sasrec_train.split import HeldOut
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from sasrec_runtime import golden, manifest
+from sasrec_runtime import manifest
+from sasrec_runtime.checks import golden
 
 JS = Path(__file__).parents[1] / "runtime" / "js"
 TYPES = {"integer": "number", "number": "number", "string": "string", "null": "null"}

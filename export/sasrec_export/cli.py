@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from sasrec_export.commands import COMMANDS as EXPORT_COMMANDS
+from sasrec_export.bundle.commands import COMMANDS as EXPORT_COMMANDS
 from sasrec_runtime.cli import COMMANDS as RUNTIME_COMMANDS
 from sasrec_runtime.errors import SasrecError
 from sasrec_train.cli import COMMANDS as TRAIN_COMMANDS

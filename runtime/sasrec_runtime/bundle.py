@@ -11,7 +11,7 @@ from typing import Final
 from sasrec_runtime import manifest as manifest_module
 from sasrec_runtime.errors import BundleError, DigestError, ManifestError, VariantError
 from sasrec_runtime.manifest import Manifest, Variant
-from sasrec_runtime.vocab import Vocabulary
+from sasrec_runtime.vocabulary.vocabulary import Vocabulary
 
 __all__ = ["MANIFEST_NAME", "Bundle"]
 

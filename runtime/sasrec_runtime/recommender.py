@@ -8,18 +8,19 @@ from typing import Any, Literal, Unpack, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_runtime import groups, loading
+from sasrec_runtime import batching
 from sasrec_runtime import history as history_module
-from sasrec_runtime import session as session_module
+from sasrec_runtime.batching import BATCH_BYTES
 from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.engines import contract as session_module
+from sasrec_runtime.engines import first_runnable
+from sasrec_runtime.engines.contract import Session
+from sasrec_runtime.engines.options import OptionNames
 from sasrec_runtime.errors import HistoryError, RequestError
-from sasrec_runtime.groups import BATCH_BYTES
 from sasrec_runtime.manifest import Variant
 from sasrec_runtime.recommendations import Item, Recommendations
-from sasrec_runtime.session import Session
-from sasrec_runtime.session_options import OptionNames
 from sasrec_runtime.signature import PAD_ID
-from sasrec_runtime.vocab import Unknown
+from sasrec_runtime.vocabulary.vocabulary import Unknown
 
 __all__ = ["BATCH_BYTES", "Item", "Recommendations", "Recommender"]
 
@@ -74,8 +75,8 @@ class Recommender:
         """
         opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
         candidates = opened.manifest.variants if variant is None else [opened.variant(variant)]
-        with loading.vocabulary_beside(opened):
-            chosen, session = loading.open_first(opened, candidates, options)
+        with first_runnable.vocabulary_beside(opened):
+            chosen, session = first_runnable.open_first(opened, candidates, options)
         return cls(opened, chosen, session, unknown=unknown)
 
     def recommend(
@@ -144,7 +145,7 @@ class Recommender:
             else:
                 answers[row] = self._fallback(k, ids if exclude_seen else [])
         lengths = {row: len(id_lists[row]) for row in rows}
-        for group in groups.to_recommend(self.bundle.manifest.model, lengths, batch_bytes):
+        for group in batching.to_recommend(self.bundle.manifest.model, lengths, batch_bytes):
             answers.update(zip(group, self._run([id_lists[row] for row in group], k, exclude_seen), strict=True))
         return [answers[row] for row in range(len(id_lists))]
 
@@ -204,7 +205,7 @@ class Recommender:
         ]
         answers: dict[int, NDArray[np.float32]] = {}
         sizes = [(len(newest), len(candidate_ids)) for newest, candidate_ids in requests]
-        for group in groups.to_score(self.bundle.manifest.model, sizes, batch_bytes):
+        for group in batching.to_score(self.bundle.manifest.model, sizes, batch_bytes):
             answers.update(zip(group, self._scores([requests[row] for row in group]), strict=True))
         return [answers[row] for row in range(len(requests))]
 

@@ -6,8 +6,9 @@ import pytest
 from click.testing import CliRunner
 
 from sasrec_export.cli import main
-from sasrec_runtime import Recommender, golden
+from sasrec_runtime import Recommender
 from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.checks import golden
 
 BUNDLES = sorted(Path(__file__).parents[1].joinpath("golden").glob("bundle_v*"))
 

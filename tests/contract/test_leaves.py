@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sasrec_runtime import history, signature
-from sasrec_train.batches import left_padded
+from sasrec_train.training.batches import left_padded
 
 ROOT = Path(__file__).parents[2]
 FORBIDDEN = {
@@ -20,7 +20,7 @@ FORBIDDEN = {
 
 @pytest.mark.tf
 def test_both_call_the_same_id_padding() -> None:
-    from sasrec_train.model import PAD_ID
+    from sasrec_train.network.model import PAD_ID
 
     assert PAD_ID == signature.PAD_ID
 

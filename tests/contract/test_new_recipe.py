@@ -1,4 +1,4 @@
-"""A recipe that the project does not ship goes the whole way: it is data, and no line of the packages knows its name."""
+"""A recipe that the project does not ship goes the whole way: it is data, and no line of the packages knows it."""
 
 import pytest
 from click.testing import CliRunner
@@ -35,7 +35,7 @@ NEW_RECIPES = (
 def bundle(tmp_path_factory):
     """A bundle of those recipes alone, on both runtimes, exported from a small trained run."""
     pytest.importorskip("tensorflow")
-    from sasrec_export.write_bundle import write_bundle
+    from sasrec_export.bundle.write import write_bundle
     from sasrec_train import config, datasets
     from sasrec_train import run as run_module
 
@@ -90,8 +90,8 @@ def test_the_report_command_judges_the_new_variants(bundle) -> None:
     ],
 )
 def test_what_an_engine_cannot_do_is_said_before_anything_is_written(bundle, tmp_path, engine, message) -> None:
+    from sasrec_export.bundle.write import write_bundle
     from sasrec_export.errors import ExportError
-    from sasrec_export.write_bundle import write_bundle
     from sasrec_train.run import Run
 
     run = Run.load(bundle[0].path.parent / "run")

@@ -89,7 +89,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
 def exported(run: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """(bundle, report) of that run with every variant."""
     from sasrec_export import recipes
-    from sasrec_export.write_bundle import write_bundle
+    from sasrec_export.bundle.write import write_bundle
 
     return write_bundle(run, tmp_path_factory.mktemp("bundle") / "bundle", plans=recipes.plan())
 
@@ -136,7 +136,7 @@ def trained(run: Any, model: Any) -> Any:
 def scorer(request: pytest.FixtureRequest, model: Any, trained: Any, bundle: Any) -> Scorer:
     """The same promises on every backend: one test body for all."""
     from sasrec_export.recipes import plan
-    from sasrec_runtime.session import open_session
+    from sasrec_runtime.engines.contract import open_session
 
     n_items = model.config.n_items
     if request.param == "keras":

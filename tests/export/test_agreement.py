@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec_export.report import agreement
-from sasrec_export.report.quality import Lists
+from sasrec_export.report.measure import agreement
+from sasrec_export.report.measure.ranking import Lists
 
 
 def lists_of(*rows: list[int], scores: list[list[float]] | None = None) -> Lists:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from sasrec_export import app
+from sasrec_export.bundle import app
 from sasrec_export.cli import main
 from sasrec_export.errors import ExportError
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.verify import verify
+from sasrec_runtime.checks.verify import verify
 
 
 @pytest.mark.tf

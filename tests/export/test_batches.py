@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from export.conftest import BACKENDS, REPEAT_ATOL
+from sasrec_runtime.engines.contract import open_session
 from sasrec_runtime.errors import RequestError
 from sasrec_runtime.recommender import Recommender
-from sasrec_runtime.session import open_session
 
 EXACT = ("onnx-wi8", "onnx-wi8_afp32")
 seeds = st.integers(0, 2**32 - 1)

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from js import fixed
-from sasrec_export import card
-from sasrec_runtime import golden as golden_module
+from sasrec_export.bundle import card
 from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.checks import golden as golden_module
 
 BUNDLE = Path(__file__).parents[1] / "golden" / "bundle_v1"
 ODD_KEYS = [

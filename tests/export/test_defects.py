@@ -11,10 +11,11 @@ onnx_ir = pytest.importorskip("onnx_ir")
 from export import defects  # noqa: E402 - needs onnx_ir
 from sasrec_export import recipes  # noqa: E402
 from sasrec_export.encoder import calibration  # noqa: E402
-from sasrec_export.report import layers, log, measure, sensitivity  # noqa: E402
+from sasrec_export.report.measure import evaluation_data, graph_layers, layer_sensitivity  # noqa: E402
+from sasrec_export.report.measure.build_report import build_report  # noqa: E402
 from sasrec_export.report.schema import Budget, Report  # noqa: E402
 from sasrec_runtime.bundle import Bundle  # noqa: E402
-from sasrec_train.interactions import Histories, Interactions  # noqa: E402
+from sasrec_train.log.interactions import Histories, Interactions  # noqa: E402
 
 pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
 
@@ -24,9 +25,9 @@ N_CHAIN_ITEMS, MAX_LEN = 60, 12
 
 
 def judge(bundle: Bundle, run: Any, **options: Any) -> Report:
-    evidence = log.evidence_of_run(run, run.split())
+    evidence = evaluation_data.evidence_of_run(run, run.split())
     budget = Budget(max_ndcg_drop=0.5)  # so wide that only what is broken is passed over
-    return measure.measure(bundle, evidence, detail=False, budget=budget, **options)
+    return build_report(bundle, evidence, detail=False, budget=budget, **options)
 
 
 def reason(report: Report, name: str) -> str:
@@ -64,7 +65,7 @@ def test_nothing_is_damaged_in_a_sound_bundle(exported: Any) -> None:
 @pytest.fixture(scope="module")
 def chains(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A run and its ONNX bundle."""
-    from sasrec_export.write_bundle import write_bundle
+    from sasrec_export.bundle.write import write_bundle
     from sasrec_train import config
     from sasrec_train import run as run_module
 
@@ -105,10 +106,10 @@ class TestMask:
                 return None  # score stays as it is: the verdict must come from the lists
             for number, node in enumerate(model.graph):
                 node.name = f"n{number}"
-            found = layers.find(model)
+            found = graph_layers.find(model)
             histories = calibration.sample(run.split().train, max_len=MAX_LEN, seed=0)
-            ranges = sensitivity.activation_ranges(model, found, histories, masks=careless)
-            return layers.quantized(model, found, ranges)
+            ranges = layer_sensitivity.activation_ranges(model, found, histories, masks=careless)
+            return graph_layers.quantized(model, found, ranges)
 
         damaged = defects.plant(bundle, "onnx-fp32", to_int8, tmp_path / "bundle")
         report = judge(damaged, run, against=DAMAGED, keep_seen=True)

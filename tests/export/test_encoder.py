@@ -42,7 +42,7 @@ EVERY_OPTION = [
 def network(seed: int = 0, **options: Any) -> Any:
     """A network with random weights everywhere, offsets and layer norms included."""
     from sasrec_train.config import ModelConfig
-    from sasrec_train.model import SASRec
+    from sasrec_train.network.model import SASRec
 
     options = {"max_len": 7, "hidden_dim": 6, "ffn_dim": 5, "num_heads": 1, **options}
     model = SASRec(ModelConfig(n_items=N_ITEMS, **options))

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from sasrec_export.report import quality, worst
-from sasrec_export.report.log import Evidence
-from sasrec_export.report.quality import Lists
-from sasrec_runtime.vocab import Vocabulary
-from sasrec_train.interactions import Histories
+from sasrec_export.report.measure import ranking, worst_users
+from sasrec_export.report.measure.evaluation_data import Evidence
+from sasrec_export.report.measure.ranking import Lists
+from sasrec_runtime.vocabulary.vocabulary import Vocabulary
+from sasrec_train.log.interactions import Histories
 from sasrec_train.split import HeldOut
 
 VOCABULARY = Vocabulary.of([f"k{item_id}" for item_id in range(1, 6)], ["One", "Two", "", "Four", "Five"])
@@ -48,10 +48,10 @@ def worst_of(evidence: Evidence, items: list[list[int]], reference: list[list[in
     scores = np.tile(np.array([3, 2, 1], np.float32), (len(items), 1))
     ours, theirs = Lists(np.array(items, np.int32), scores), Lists(np.array(reference, np.int32), scores)
     overlap = np.array([len(set(a) & set(b)) / 3 for a, b in zip(items, reference, strict=True)])
-    found = worst.worst_users(
+    found = worst_users.worst_users(
         evidence, VOCABULARY, ours, theirs,
-        ranks=quality.ranks(ours, evidence.held_out.targets),
-        reference_ranks=quality.ranks(theirs, evidence.held_out.targets), overlap=overlap,
+        ranks=ranking.ranks(ours, evidence.held_out.targets),
+        reference_ranks=ranking.ranks(theirs, evidence.held_out.targets), overlap=overlap,
     )  # fmt: skip
     return [user.user for user in found]
 
@@ -66,7 +66,7 @@ def test_items_are_shown_by_key_and_title_with_the_held_out_one_marked(evidence:
     judged = evidence(1)
     scores = np.array([[3, 2, 1]], np.float32)
     ours, theirs = Lists(np.array([[3, 2, 0]], np.int32), scores), Lists(np.array([[2, 3, 0]], np.int32), scores)
-    (user,) = worst.worst_users(
+    (user,) = worst_users.worst_users(
         judged, VOCABULARY, ours, theirs, ranks=np.array([1]), reference_ranks=np.array([0]), overlap=np.array([1.0])
     )
     assert [(item.key, item.title, item.held_out) for item in user.variant] == [

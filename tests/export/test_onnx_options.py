@@ -19,7 +19,7 @@ FEED = {"exclude": np.array([[3, 4], [0, 0]], np.int32), "k": np.array([5])}
 
 def written(trained, tmp_path, recipe: str = "wi8", **shape):
     """Write one variant; return entry → file."""
-    from sasrec_export import variants
+    from sasrec_export.bundle import variants
 
     (chosen,) = plan(("onnx",), (recipe,), options=ExportOptions(**shape))
     return variants.writers(trained, {"onnx"})["onnx"].write(chosen, trained.item_table(chosen.engine.table), tmp_path)
@@ -219,7 +219,7 @@ def test_with_fixed_shapes_the_longest_history_of_a_run_can_be_left_out(
 ) -> None:
     monkeypatch.setattr(recipes_module, "FIXED_EXCLUDE", 8)
     monkeypatch.setattr(recipes_module, "EXCLUDE_STEP", 2)
-    from sasrec_export.write_bundle import write_bundle
+    from sasrec_export.bundle.write import write_bundle
 
     longest = int(run.interactions.histories.lengths.max())
     assert longest > 8
@@ -231,7 +231,7 @@ def test_with_fixed_shapes_the_longest_history_of_a_run_can_be_left_out(
 
 
 def test_many_rows_run_in_the_batch_form(bundle, histories) -> None:
-    from sasrec_runtime.session import open_session
+    from sasrec_runtime.engines.contract import open_session
 
     session = open_session(bundle, bundle.variant("onnx-wi8"))
     nothing = np.zeros((len(histories), 0), np.int32)

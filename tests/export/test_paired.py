@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sasrec_export.report import paired, quality
-from sasrec_export.report.quality import Lists
+from sasrec_export.report.measure import paired_bootstrap, ranking
+from sasrec_export.report.measure.ranking import Lists
 from sasrec_export.report.schema import METRICS
-from sasrec_train import metrics
+from sasrec_train.evaluation import metrics
 
 USERS, ITEMS = 300, 30
 
@@ -43,14 +43,14 @@ def gains_by_scipy(scores: np.ndarray, targets: np.ndarray, name: str) -> np.nda
 
 @pytest.mark.parametrize("name", METRICS)
 def test_a_metric_is_that_of_an_independent_ranking(name: str, scores: np.ndarray, targets: np.ndarray) -> None:
-    found = metrics.ranking_metrics(quality.ranks(lists_of(scores[0]), targets))[name]
+    found = metrics.ranking_metrics(ranking.ranks(lists_of(scores[0]), targets))[name]
     assert found == pytest.approx(gains_by_scipy(scores[0], targets, name).mean())
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_a_paired_interval_is_that_of_scipy(name: str, scores: np.ndarray, targets: np.ndarray) -> None:
-    ours, theirs = (quality.ranks(lists_of(side), targets) for side in scores)
-    found = paired.differences(ours, theirs)[name]
+    ours, theirs = (ranking.ranks(lists_of(side), targets) for side in scores)
+    found = paired_bootstrap.differences(ours, theirs)[name]
     gains = [gains_by_scipy(side, targets, name) for side in scores]
     expected = stats.bootstrap(
         gains, lambda a, b, axis: (a - b).mean(axis=axis), paired=True, vectorized=True, method="percentile",
@@ -65,19 +65,19 @@ def test_a_paired_interval_is_that_of_scipy(name: str, scores: np.ndarray, targe
 
 
 def test_the_same_seed_gives_the_same_interval(scores: np.ndarray, targets: np.ndarray) -> None:
-    ranks = [quality.ranks(lists_of(side), targets) for side in scores]
-    assert paired.differences(*ranks, seed=3) == paired.differences(*ranks, seed=3)
+    ranks = [ranking.ranks(lists_of(side), targets) for side in scores]
+    assert paired_bootstrap.differences(*ranks, seed=3) == paired_bootstrap.differences(*ranks, seed=3)
 
 
 def test_equal_variants_differ_by_nothing(targets: np.ndarray, scores: np.ndarray) -> None:
-    ranks = quality.ranks(lists_of(scores[0]), targets)
-    found = paired.differences(ranks, ranks)["ndcg@10"]
+    ranks = ranking.ranks(lists_of(scores[0]), targets)
+    found = paired_bootstrap.differences(ranks, ranks)["ndcg@10"]
     assert (found.value, found.low, found.high) == (0, 0, 0)
 
 
 def test_a_pairing_keeps_intervals_narrow_where_users_move_alike(targets: np.ndarray, scores: np.ndarray) -> None:
-    ranks = quality.ranks(lists_of(scores[0]), targets)
+    ranks = ranking.ranks(lists_of(scores[0]), targets)
     worse = ranks + (np.arange(USERS) % 10 == 0)  # one user in ten loses one place
-    found = paired.differences(worse, ranks)["ndcg@10"]
+    found = paired_bootstrap.differences(worse, ranks)["ndcg@10"]
     assert found.high <= 0
     assert found.high - found.low < 0.02

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sasrec_export.report import parts
+from sasrec_export.report.measure import file_contents
 
 pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
 
@@ -14,7 +14,7 @@ ROWS, DIM = 139, 24  # of the run of the export tests, padding included
 
 @pytest.mark.parametrize("name", ["onnx-fp32", "tflite-fp32"])
 def test_a_float_table_has_four_bytes_a_number_and_no_scales(bundle: Any, name: str) -> None:
-    found = parts.read(bundle, bundle.variant(name))
+    found = file_contents.read(bundle, bundle.variant(name))
     assert found is not None
     assert 4 * ROWS * DIM <= found.table_bytes < 5 * ROWS * DIM
     assert found.row_scales is None
@@ -22,7 +22,7 @@ def test_a_float_table_has_four_bytes_a_number_and_no_scales(bundle: Any, name: 
 
 @pytest.mark.parametrize(("name", "way"), [("onnx-wi8", "stretched"), ("tflite-wi8", "quantized")])
 def test_an_int8_table_is_found_with_the_scale_of_every_item(trained: Any, bundle: Any, name: str, way: str) -> None:
-    found = parts.read(bundle, bundle.variant(name))
+    found = file_contents.read(bundle, bundle.variant(name))
     assert found is not None
     assert found.row_scales is not None
     np.testing.assert_allclose(found.row_scales, getattr(trained, way)(127).scales[1:], rtol=1e-5)
@@ -34,15 +34,15 @@ def test_an_int8_table_is_found_with_the_scale_of_every_item(trained: Any, bundl
     [("onnx-fp32", "Gemm"), ("onnx-wi8", "MatMulNBits"), ("tflite-wi8", "EMBEDDING_LOOKUP"), ("tflite-fp32", "GATHER")],
 )
 def test_the_operators_are_those_of_recommend(bundle: Any, name: str, operator: str) -> None:
-    found = parts.read(bundle, bundle.variant(name))
+    found = file_contents.read(bundle, bundle.variant(name))
     assert found is not None
     assert operator in found.operators
 
 
 @pytest.mark.parametrize("name", ["onnx-wi8", "tflite-wi8"])
 def test_files_that_cannot_be_read_here_have_no_parts(bundle: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts.importlib.util, "find_spec", lambda _: None)
-    assert parts.read(bundle, bundle.variant(name)) is None
+    monkeypatch.setattr(file_contents.importlib.util, "find_spec", lambda _: None)
+    assert file_contents.read(bundle, bundle.variant(name)) is None
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,4 @@ def test_files_that_cannot_be_read_here_have_no_parts(bundle: Any, name: str, mo
      ((24,), False)],
 )  # fmt: skip
 def test_a_table_is_told_by_its_rows(shape: tuple[int, ...], is_table: bool) -> None:
-    assert parts._is_table(shape, ROWS) is is_table
+    assert file_contents._is_table(shape, ROWS) is is_table

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from sasrec_export.cli import main
-from sasrec_export.report import log, measure, page, probe, quality, schema
-from sasrec_export.report.log import evidence_of, shown_name
-from sasrec_export.report.quality import NOT_LISTED, Lists
-from sasrec_runtime import session
+from sasrec_export.report import probe, schema
+from sasrec_export.report.measure import build_report, evaluation_data, ranking
+from sasrec_export.report.measure.evaluation_data import evidence_of, shown_name
+from sasrec_export.report.measure.ranking import NOT_LISTED, Lists
+from sasrec_export.report.show import html
+from sasrec_runtime.engines import contract
 from sasrec_runtime.errors import MissingRuntimeError
 from sasrec_train.split import SplitConfig, split
 
@@ -27,20 +29,20 @@ LISTS = Lists(
 
 
 def test_the_rank_is_the_place_in_the_list() -> None:
-    assert quality.ranks(LISTS, np.array([9, 3, 7])).tolist() == [2, 2, 0]
+    assert ranking.ranks(LISTS, np.array([9, 3, 7])).tolist() == [2, 2, 0]
 
 
 def test_a_tied_target_takes_the_worst_of_the_tied_places() -> None:
-    assert quality.ranks(LISTS, np.array([5, 4, 7])).tolist() == [0, 1, 0]
+    assert ranking.ranks(LISTS, np.array([5, 4, 7])).tolist() == [0, 1, 0]
 
 
 def test_a_target_outside_the_list_is_not_ranked() -> None:
-    assert quality.ranks(LISTS, np.array([1, 2, 3])).tolist() == [NOT_LISTED] * 3
+    assert ranking.ranks(LISTS, np.array([1, 2, 3])).tolist() == [NOT_LISTED] * 3
 
 
 def test_users_with_two_equal_scores_among_the_first_are_tied() -> None:
     # The second list has equal scores in places 1 and 2; the third has but one item.
-    assert quality.tied(LISTS, k=3) == pytest.approx(1 / 3)
+    assert ranking.tied(LISTS, k=3) == pytest.approx(1 / 3)
 
 
 def test_a_log_is_called_by_its_file_name_not_by_its_place() -> None:
@@ -49,13 +51,13 @@ def test_a_log_is_called_by_its_file_name_not_by_its_place() -> None:
 
 
 def test_lists_of_a_batch_keep_the_order_of_the_users() -> None:
-    from sasrec_train.interactions import Histories
+    from sasrec_train.log.interactions import Histories
     from sasrec_train.split import HeldOut
 
     histories = Histories.from_lists([[3] * (1 + user % 7) + [user + 1] for user in range(150)])
     held_out = HeldOut(np.arange(150), histories, np.ones(150, np.int32))
     echo = SimpleNamespace(recommend=lambda history, exclude, k: (history[:, -1:], history[:, -1:].astype(np.float32)))
-    assert quality.recommend_all(echo, held_out, k=1).items[:, 0].tolist() == list(range(1, 151))
+    assert ranking.recommend_all(echo, held_out, k=1).items[:, 0].tolist() == list(range(1, 151))
 
 
 def _lasting(row: dict) -> dict:
@@ -128,16 +130,18 @@ class TestEndToEnd:
         assert place == f"Report: {reported / 'report.html'}"
 
     def test_a_variant_whose_engine_is_missing_is_listed_with_the_reason(self, bundle, run, monkeypatch) -> None:
-        load = session.load_runtime
+        load = contract.load_runtime
 
         def without_litert(variant, submodule=""):
             if variant.runtime == "tflite":
                 raise MissingRuntimeError("LiteRT is not here.")
             return load(variant, submodule)
 
-        monkeypatch.setattr(session, "load_runtime", without_litert)
+        monkeypatch.setattr(contract, "load_runtime", without_litert)
         monkeypatch.setattr(probe, "probe", lambda *_, threads: {"load_ms": 1.0})
-        report = measure.measure(bundle, log.evidence_of_run(run, run.split()), users=20, detail=False)
+        report = build_report.build_report(
+            bundle, evaluation_data.evidence_of_run(run, run.split()), users=20, detail=False
+        )
         assert {row.runtime for row in report.variants} == {"onnx"}
         assert {row.reason for row in report.not_measured} == {"not measured: LiteRT is not here."}
 
@@ -171,7 +175,7 @@ class TestEndToEnd:
 
     def test_the_page_shows_every_variant_and_fetches_nothing(self, exported) -> None:
         _, report = exported
-        shown = page.html(report)
+        shown = html.html(report)
         assert all(f"<td>{row.name}</td>" in shown for row in report.variants)
         assert "http" not in shown
         assert "<script" not in shown

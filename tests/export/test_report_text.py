@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from sasrec_export.errors import ExportError
-from sasrec_export.report import compare, page, pictures, render, schema, wording
+from sasrec_export.report import schema
 from sasrec_export.report.schema import Change, Report
+from sasrec_export.report.show import compare, formatting, html, plots, text
 
 pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
 
@@ -27,17 +28,17 @@ def replaced(report: Report, **fields: Any) -> Report:
 
 
 def test_the_table_has_a_line_per_variant_and_ends_with_the_verdict(report: Report) -> None:
-    lines = render.table(report).splitlines()
+    lines = text.table(report).splitlines()
     assert [line.split()[0] for line in lines[2 : 2 + len(report.variants)]] == [row.name for row in report.variants]
     assert lines[-1] == report.verdict.sentence
 
 
 def test_the_table_is_at_most_110_columns_wide(report: Report) -> None:
-    assert max(map(len, render.table(report).splitlines()[1:-1])) <= 110
+    assert max(map(len, text.table(report).splitlines()[1:-1])) <= 110
 
 
 def test_markdown_begins_with_the_verdict_and_has_a_table(report: Report) -> None:
-    lines = render.markdown(report).splitlines()
+    lines = text.markdown(report).splitlines()
     assert lines[0] == f"**{report.verdict.sentence}**"
     assert lines[2].count("|") == lines[3].count("|") == lines[4].count("|")
 
@@ -78,7 +79,7 @@ def test_what_is_no_report_is_refused(tmp_path: Path) -> None:
 
 def test_a_comparison_shows_what_changed_and_leaves_alone_what_did_not(report: Report) -> None:
     newer = replaced(report, ndcg_10=0.5, bytes=2 * report.variants[0].bytes)
-    _, first, second, *_ = compare.text(report, newer).splitlines()
+    _, first, second, *_ = compare.render(report, newer).splitlines()
     assert "→ 0.5000" in first
     assert "(+100.0 %)" in first
     assert "→" not in second
@@ -87,14 +88,14 @@ def test_a_comparison_shows_what_changed_and_leaves_alone_what_did_not(report: R
 def test_a_comparison_names_variants_that_came_and_went(report: Report) -> None:
     older = msgspec.structs.replace(report, variants=report.variants[:-1])
     newer = msgspec.structs.replace(report, variants=report.variants[1:])
-    text = compare.text(older, newer)
+    text = compare.render(older, newer)
     assert f"{report.variants[0].name} (gone)" in text
     assert f"{report.variants[-1].name} (new)" in text
 
 
 def test_a_comparison_of_other_users_says_so(report: Report) -> None:
     newer = msgspec.structs.replace(report, users=7)
-    assert f"Not the same measurement: users was {report.users}, is 7." in compare.text(report, newer)
+    assert f"Not the same measurement: users was {report.users}, is 7." in compare.render(report, newer)
 
 
 def test_a_comparison_in_json_has_old_and_new(report: Report) -> None:
@@ -106,30 +107,30 @@ def test_a_comparison_in_json_has_old_and_new(report: Report) -> None:
     ("value", "shown"), [(0.00004, "0.0000"), (-0.0002, "−0.0002"), (0.0002, "+0.0002"), (None, "–")]
 )
 def test_a_difference_has_a_sign_unless_it_is_shown_as_nothing(value: float | None, shown: str) -> None:
-    assert wording.signed(value) == shown
+    assert formatting.signed(value) == shown
 
 
 @pytest.mark.parametrize(("size", "shown"), [(999_949, "1,000 kB"), (1_883_058, "1.88 MB"), (25_600_000, "25.6 MB")])
 def test_sizes_are_in_powers_of_a_thousand(size: int, shown: str) -> None:
-    assert wording.size(size) == shown
+    assert formatting.size(size) == shown
 
 
 def test_the_pareto_front_holds_what_nothing_beats_in_both() -> None:
     points = [(1.0, 0.1), (2.0, 0.3), (3.0, 0.2), (4.0, 0.4), (1.0, 0.05)]
-    assert pictures._pareto(points) == [(1.0, 0.1), (2.0, 0.3), (4.0, 0.4)]
+    assert plots._pareto(points) == [(1.0, 0.1), (2.0, 0.3), (4.0, 0.4)]
 
 
 def test_equal_reports_give_equal_pictures_that_share_no_id(report: Report) -> None:
-    drawn = pictures.draw(report)
-    assert drawn == pictures.draw(report)
+    drawn = plots.draw(report)
+    assert drawn == plots.draw(report)
     ids = [part.split('"')[0] for picture in drawn for part in picture.svg.split('id="')[1:]]
     assert len(ids) == len(set(ids))
 
 
 def test_pictures_take_their_colours_from_the_page(report: Report) -> None:
-    for picture in pictures.draw(report):
+    for picture in plots.draw(report):
         assert "var(--ink)" in picture.svg
-        assert not set(pictures.COLOURS) & set(picture.svg.split())
+        assert not set(plots.COLOURS) & set(picture.svg.split())
 
 
 def test_a_report_without_a_reference_has_a_page(report: Report) -> None:
@@ -146,9 +147,9 @@ def test_a_report_without_a_reference_has_a_page(report: Report) -> None:
         )
         for row in report.variants
     ]
-    shown = page.html(msgspec.structs.replace(report, reference=None, variants=bare))
+    shown = html.html(msgspec.structs.replace(report, reference=None, variants=bare))
     assert "no fp32 variant to compare with" in shown
 
 
 def test_an_interval_is_shown_beside_its_difference() -> None:
-    assert wording.change(Change(value=-0.001, low=-0.002, high=0.0)) == "−0.0010 [−0.0020, 0.0000]"
+    assert formatting.change(Change(value=-0.001, low=-0.002, high=0.0)) == "−0.0010 [−0.0020, 0.0000]"

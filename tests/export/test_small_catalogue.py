@@ -15,7 +15,7 @@ VARIANTS = [chosen.name for chosen in plan()]
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """(bundle, report) of a network that saw two items."""
-    from sasrec_export.write_bundle import write_bundle
+    from sasrec_export.bundle.write import write_bundle
     from sasrec_train import config, datasets
     from sasrec_train import run as run_module
 
@@ -33,7 +33,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_catalogue_of_two_items_is_answered_whole(exported, name) -> None:
-    from sasrec_runtime import Recommender, verify
+    from sasrec_runtime import Recommender
+    from sasrec_runtime.checks import verify
 
     bundle, _ = exported
     (check,) = verify.verify(bundle, [name])
@@ -56,7 +57,7 @@ def test_a_list_that_nothing_is_left_for_agrees_with_itself(exported) -> None:
 
 def test_histories_shorter_than_the_window_are_padded_to_it() -> None:
     from sasrec_export.encoder import calibration
-    from sasrec_train.interactions import Histories
+    from sasrec_train.log.interactions import Histories
 
     sample = calibration.sample(Histories.from_lists([[1, 2], [2]]), max_len=4, seed=0)
     assert sample.tolist() == [[0, 0, 1, 2], [0, 0, 0, 2]]

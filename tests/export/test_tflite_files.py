@@ -86,7 +86,7 @@ def test_a_history_of_any_length_is_resized_to(bundle, histories, columns) -> No
 
 
 def written(trained: Any, folder: Any, recipe: str, **shape: Any) -> bytes:
-    from sasrec_export import variants
+    from sasrec_export.bundle import variants
     from sasrec_export.export_options import ExportOptions
     from sasrec_export.recipes import plan
 

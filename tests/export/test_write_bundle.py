@@ -60,7 +60,7 @@ def test_fallback_items_are_the_most_popular_of_the_training_data(bundle, run) -
 
 
 def test_goldens_hold_a_history_longer_than_the_network_sees(bundle) -> None:
-    from sasrec_runtime import golden
+    from sasrec_runtime.checks import golden
 
     lengths = [len(case.history_ids) for case in golden.read(bundle).cases]
     assert min(lengths) < bundle.manifest.model.max_len < max(lengths)

@@ -11,7 +11,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from sasrec_export import recipes
-from sasrec_export.write_bundle import write_bundle
+from sasrec_export.bundle.write import write_bundle
 from sasrec_train import config, datasets
 from sasrec_train import run as run_module
 

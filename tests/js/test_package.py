@@ -43,7 +43,7 @@ def test_the_lock_file_names_no_registry() -> None:
 
 
 def test_the_format_versions_are_those_of_python() -> None:
-    from sasrec_runtime.golden import GOLDEN_VERSION
+    from sasrec_runtime.checks.golden import GOLDEN_VERSION
     from sasrec_runtime.manifest import FORMAT_VERSION
 
     assert f"FORMAT_VERSION = {FORMAT_VERSION};" in (JS / "src/manifest.ts").read_text()

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.checks.verify import verify
 from sasrec_runtime.errors import SasrecError
 from sasrec_runtime.recommender import Recommender
-from sasrec_runtime.verify import verify
 
 Client = Callable[..., list[dict[str, Any]]]
 

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from runtime import tiny
 from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.engines.contract import Session, open_session
+from sasrec_runtime.engines.fixed_shapes import FittedSession
 from sasrec_runtime.recommender import Recommender
-from sasrec_runtime.session import Session, open_session
-from sasrec_runtime.shapes import FittedSession
 
 RUNTIMES = ["onnx-fp32", "onnx-inline", pytest.param("tflite-fp32", marks=pytest.mark.tf)]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sasrec_runtime import memory
-from sasrec_runtime.bench import bench
+from sasrec_runtime.checks import probe
+from sasrec_runtime.checks.bench import bench
 from sasrec_runtime.errors import MissingRuntimeError, RequestError, VariantError
 
 
@@ -20,15 +20,15 @@ def test_every_variant_is_timed(shared_bundle: Path) -> None:
         assert min(timing.rows_per_s.values()) > 0
 
 
-@pytest.mark.skipif(not memory.ROLLUP.exists(), reason="no /proc/self/smaps_rollup")
+@pytest.mark.skipif(not probe.ROLLUP.exists(), reason="no /proc/self/smaps_rollup")
 def test_memory_is_what_loading_added_to_a_fresh_process(shared_bundle: Path) -> None:
     timing = bench(shared_bundle, ["onnx-fp32"], calls=1, k=3, batch_sizes=[])[0]
     assert 0 < timing.anonymous_mib <= timing.resident_mib < 100
 
 
 def test_memory_is_unknown_where_the_system_does_not_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(memory, "ROLLUP", tmp_path / "none")
-    assert memory.mebibytes() == {"Rss": None, "Anonymous": None}
+    monkeypatch.setattr(probe, "ROLLUP", tmp_path / "none")
+    assert probe.mebibytes() == {"Rss": None, "Anonymous": None}
 
 
 def test_batches_have_the_sizes_asked_for(shared_bundle: Path) -> None:

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from runtime.test_verify import spoil_golden
 from sasrec_export.cli import main
-from sasrec_runtime.cli import COMMANDS
+from sasrec_runtime.cli.commands import COMMANDS
 
 
 @pytest.fixture

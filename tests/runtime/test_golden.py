@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import tiny
-from sasrec_runtime import golden
 from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.checks import golden
+from sasrec_runtime.checks.golden import Answer, Case, Golden
 from sasrec_runtime.errors import BundleError, FormatVersionError
-from sasrec_runtime.golden import Answer, Case, Golden
 from sasrec_runtime.recommender import Recommender
 
 ATOL = 0.01

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sasrec_runtime import golden
+from sasrec_runtime.checks import golden
 from sasrec_runtime.recommender import Recommender
 
 BUNDLE = Path(__file__).parents[1] / "golden" / "bundle_v1"

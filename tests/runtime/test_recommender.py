@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 import sasrec_runtime
 from runtime import tiny
-from sasrec_runtime import loading, vocab
 from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.engines import first_runnable
 from sasrec_runtime.errors import (
     BundleError,
     HistoryError,
@@ -23,9 +23,10 @@ from sasrec_runtime.errors import (
     UnknownItemError,
     VariantError,
 )
-from sasrec_runtime.mapped_lines import MappedLines
 from sasrec_runtime.recommendations import Item, Recommendations
 from sasrec_runtime.recommender import Recommender
+from sasrec_runtime.vocabulary import vocabulary as vocabulary_module
+from sasrec_runtime.vocabulary.mapped_lines import MappedLines
 
 histories = st.lists(st.sampled_from(tiny.KEYS), max_size=9)
 requests = st.tuples(
@@ -336,8 +337,8 @@ def test_load_takes_a_path_as_text_and_the_first_variant(shared_bundle: Path) ->
 @pytest.fixture
 def as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catalogues of any size keep their vocabulary on disk, read beside the model."""
-    monkeypatch.setattr(vocab, "MAPPED_FROM", 0)
-    monkeypatch.setattr(loading, "MAPPED_FROM", 0)
+    monkeypatch.setattr(vocabulary_module, "MAPPED_FROM", 0)
+    monkeypatch.setattr(first_runnable, "MAPPED_FROM", 0)
 
 
 @pytest.mark.usefixtures("as_if_large")

@@ -14,9 +14,9 @@ from onnx import TensorProto
 
 from runtime import tiny
 from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.engines.contract import Session, check_signature, open_session
 from sasrec_runtime.errors import BundleError, MissingRuntimeError, RequestError, SignatureError
 from sasrec_runtime.manifest import decode, encode
-from sasrec_runtime.session import Session, check_signature, open_session
 
 Rewrite = Callable[[bytes, bytes], Path]
 

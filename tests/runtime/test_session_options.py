@@ -9,10 +9,10 @@ import pytest
 
 from sasrec_export.cli import main
 from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.engines.contract import open_session
+from sasrec_runtime.engines.options import CPU, SessionOptions, provider_names
 from sasrec_runtime.errors import MissingRuntimeError, ProviderError, RequestError
 from sasrec_runtime.recommender import Recommender
-from sasrec_runtime.session import open_session
-from sasrec_runtime.session_options import CPU, SessionOptions, provider_names
 
 ORT = SimpleNamespace(
     __version__="1.32.0", get_available_providers=lambda: ["CoreMLExecutionProvider", "CPUExecutionProvider"]

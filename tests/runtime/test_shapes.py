@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sasrec_runtime.engines.fixed_shapes import FittedSession, has_fixed_shapes, round_up
 from sasrec_runtime.errors import RequestError
 from sasrec_runtime.manifest import Variant
-from sasrec_runtime.shapes import FittedSession, has_fixed_shapes, round_up
 
 VARIANT = Variant(
     name="onnx-wi8", runtime="onnx", recipe="wi8", entries={}, files=[], min_runtime_version="1", atol=0.0,

@@ -11,8 +11,8 @@ import pytest
 
 from runtime import tiny
 from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.engines.contract import Session, open_session
 from sasrec_runtime.errors import BundleError, RequestError, SignatureError
-from sasrec_runtime.session import Session, open_session
 
 
 class Runner:

@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from runtime import tiny
-from sasrec_runtime import golden, manifest
+from sasrec_runtime import manifest
 from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.checks import golden
+from sasrec_runtime.checks.verify import verify
 from sasrec_runtime.errors import DigestError, MissingRuntimeError
-from sasrec_runtime.verify import verify
 
 
 def spoil_golden(path: Path) -> None:

@@ -9,11 +9,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime import tiny
-from sasrec_runtime import mapped_lines, vocab
 from sasrec_runtime.errors import BundleError, HistoryError, UnknownItemError
-from sasrec_runtime.key_index import HASHED_WORDS, WORD, KeyIndex
-from sasrec_runtime.mapped_lines import MappedLines
-from sasrec_runtime.vocab import Vocabulary
+from sasrec_runtime.vocabulary import mapped_lines
+from sasrec_runtime.vocabulary import vocabulary as vocabulary_module
+from sasrec_runtime.vocabulary.key_index import HASHED_WORDS, WORD, KeyIndex
+from sasrec_runtime.vocabulary.mapped_lines import MappedLines
+from sasrec_runtime.vocabulary.vocabulary import Vocabulary
 
 # Keys as a data set may have them: no line feed, for that ends a line of items.txt; no lone surrogates in UTF-8.
 # Long ones share what a hash of their first bytes would see.
@@ -29,7 +30,7 @@ def write(path: Path, lines: list[str]) -> Path:
 @pytest.fixture(params=["in memory", "mapped"])
 def read(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Vocabulary]:
     """Vocabulary.read, of a small catalogue and as of a large one."""
-    monkeypatch.setattr(vocab, "MAPPED_FROM", {"in memory": 1 << 30, "mapped": 0}[request.param])
+    monkeypatch.setattr(vocabulary_module, "MAPPED_FROM", {"in memory": 1 << 30, "mapped": 0}[request.param])
     return Vocabulary.read
 
 

@@ -17,9 +17,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from sasrec_runtime import golden as golden_module
 from sasrec_runtime import manifest as manifest_module
-from sasrec_runtime.golden import Answer, Case, Golden
+from sasrec_runtime.checks import golden as golden_module
+from sasrec_runtime.checks.golden import Answer, Case, Golden
 from sasrec_runtime.manifest import FileEntry, Manifest, ModelCard, Provenance, Variant, Vocabulary
 
 N_ITEMS = 7

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 tf = pytest.importorskip("tensorflow")
 
 from sasrec_train import config  # noqa: E402
-from sasrec_train.adam import Rate, RowAdam, WeightAdam  # noqa: E402
+from sasrec_train.training.row_adam import Rate, RowAdam, WeightAdam  # noqa: E402
 
 pytestmark = pytest.mark.tf
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec_train.batches import Batch, Batches
-from sasrec_train.interactions import Histories
-from sasrec_train.windows import cut, pack
+from sasrec_train.log.interactions import Histories
+from sasrec_train.training.batches import Batch, Batches
+from sasrec_train.training.windows import cut, pack
 
 LISTS = [[1, 2, 3, 4, 5, 6, 7], [8], [], [9, 1], [2, 4, 6, 8]]
 HISTORIES = Histories.from_lists(LISTS)

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec_train import bootstrap
-from sasrec_train.metrics import ranking_metrics
+from sasrec_train.evaluation import bootstrap
+from sasrec_train.evaluation.metrics import ranking_metrics
 
 
 def intervals(ranks, seed: int = 0, **options) -> dict[str, list[float]]:

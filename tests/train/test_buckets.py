@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec_train import buckets
-from sasrec_train.buckets import by_history_length, by_target_count
-from sasrec_train.metrics import ranking_metrics
+from sasrec_train.evaluation import strata
+from sasrec_train.evaluation.metrics import ranking_metrics
+from sasrec_train.evaluation.strata import by_history_length, by_target_count
 
 
 def test_fifths_hold_a_fifth_of_the_training_interactions_each():
@@ -53,7 +53,7 @@ def test_buckets_part_the_users_and_their_weighted_mean_is_the_whole(users, coun
     for found in (by_target_count(np.array([0, *counts]), targets), by_history_length(lengths)):
         assert sorted(np.concatenate([bucket.rows for bucket in found])) == list(range(len(users)))
         rng = np.random.default_rng(0)
-        measured = [buckets.measure(bucket, {"full": ranks}, rng=rng) for bucket in found]
+        measured = [strata.measure(bucket, {"full": ranks}, rng=rng) for bucket in found]
         for name in ("hr@10", "ndcg@10"):
             mean = sum(bucket["full"][name] * bucket["users"] for bucket in measured) / len(users)
             assert mean == pytest.approx(ranking_metrics(ranks)[name])

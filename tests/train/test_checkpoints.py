@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sasrec_train.checkpoints import Checkpoints, folder_of
 from sasrec_train.errors import ConfigError, RunError
-from sasrec_train.progress import Epoch, Progress
+from sasrec_train.training.checkpoints import Checkpoints, folder_of
+from sasrec_train.training.state import Epoch, Progress
 
 ARRAYS = {"network/0": np.arange(6, dtype=np.float32).reshape(2, 3), "count/0": np.array(7, np.int32)}
 IDENTITY = {"n_items": 9, "learning_rate": 0.1}

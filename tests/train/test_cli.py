@@ -179,8 +179,8 @@ def test_help_loads_nothing_heavy_and_shows_an_example(command):
 
 
 def test_every_field_of_the_configurations_has_an_option(runner):
+    from sasrec_train.cli.config_options import MODEL_OPTIONS, TRAIN_OPTIONS
     from sasrec_train.config import ModelConfig, TrainConfig
-    from sasrec_train.config_options import MODEL_OPTIONS, TRAIN_OPTIONS
 
     fields = {*ModelConfig.__struct_fields__, *TrainConfig.__struct_fields__} - {"n_items", "beta_2"}
     assert {field for field, _ in [*MODEL_OPTIONS.values(), *TRAIN_OPTIONS.values()]} == fields

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sasrec_train.coverage import coverage
+from sasrec_train.evaluation.coverage import coverage
 
 
 def test_coverage_agrees_with_a_hand_example():

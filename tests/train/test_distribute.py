@@ -13,9 +13,9 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from sasrec_train import distribute
 from sasrec_train.errors import ConfigError
 from sasrec_train.run import Run
+from sasrec_train.training import distribute
 
 pytestmark = [pytest.mark.tf, pytest.mark.slow, pytest.mark.xdist_group("distribute")]
 

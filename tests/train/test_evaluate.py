@@ -5,8 +5,8 @@ import logging
 import numpy as np
 import pytest
 
-from sasrec_train import evaluate, ranking, scorers
-from sasrec_train.interactions import Histories
+from sasrec_train.evaluation import evaluate, ranking, scorers
+from sasrec_train.log.interactions import Histories
 from sasrec_train.split import HeldOut
 
 SCORES = np.array([9, 5, 4, 3, 2, 1], np.float32)  # Of ids 0 (padding) to 5.

@@ -8,9 +8,10 @@ import polars as pl
 import pytest
 from hypothesis import strategies as st
 
-from sasrec_train import cores, datasets
+from sasrec_train import datasets
 from sasrec_train.errors import ConfigError, DataError
-from sasrec_train.filters import Filters
+from sasrec_train.log import k_core
+from sasrec_train.log.filters import Filters
 
 RATED = "user,item,rating,time\nu,a,5,1\nu,b,3,2\nu,c,3.5,3\nv,a,1,1\n"
 PAIRS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=60)
@@ -40,7 +41,7 @@ def naive_core(pairs: list[tuple[int, int]], users: int, items: int) -> list[int
 @hypothesis.given(PAIRS, st.integers(1, 4), st.integers(1, 4))
 def test_the_core_is_the_largest_part_where_all_have_enough_in_its_order(pairs, users, items):
     who, what = np.array(pairs, np.int64).reshape(-1, 2).T
-    kept = cores.core(who, what, least_of_users=users, least_of_items=items)
+    kept = k_core.core(who, what, least_of_users=users, least_of_items=items)
     assert kept.tolist() == naive_core(pairs, users, items)
     assert (np.bincount(who[kept])[who[kept]] >= users).all()
     assert (np.bincount(what[kept])[what[kept]] >= items).all()

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from sasrec_train.interactions import Histories, Interactions
+from sasrec_train.log.interactions import Histories, Interactions
 
 HISTORIES = Histories.from_lists([[1, 2, 3], [], [4], [5, 6]])
 

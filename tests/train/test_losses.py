@@ -5,7 +5,7 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-from sasrec_train import losses  # noqa: E402
+from sasrec_train.training import losses  # noqa: E402
 
 pytestmark = pytest.mark.tf
 

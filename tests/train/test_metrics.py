@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec_train.metrics import KS, ranking_metrics
+from sasrec_train.evaluation.metrics import KS, ranking_metrics
 
 
 def test_metrics_agree_with_hand_computed_values():

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 pytest.importorskip("tensorflow")
 
 from sasrec_train.config import ModelConfig
-from sasrec_train.layers import PositionEmbedding, SASRecBlock, SelfAttention, sinusoids
-from sasrec_train.model import SASRec
-from sasrec_train.windows import pack
+from sasrec_train.network.layers import PositionEmbedding, SASRecBlock, SelfAttention, sinusoids
+from sasrec_train.network.model import SASRec
+from sasrec_train.training.windows import pack
 
 pytestmark = pytest.mark.tf
 

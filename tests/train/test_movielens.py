@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sasrec_train import datasets, movielens
+from sasrec_train import datasets
 from sasrec_train.errors import DataError
+from sasrec_train.log import movielens
 
 FILES = {
     "ml-100k.inter": b"user_id:token\titem_id:token\trating:float\ttimestamp:float\nu\t7\t3\t2\nu\t8\t3\t1\n",

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec_train.interactions import Histories
+from sasrec_train.log.interactions import Histories
 from sasrec_train.negatives import NO_NEGATIVE, Negatives
 
 N_ITEMS = 8

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sasrec_train import datasets, evaluate, metrics
+from sasrec_train import datasets
+from sasrec_train.evaluation import evaluate, metrics
 from sasrec_train.split import leave_one_out
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "peers" / "held_out.py"

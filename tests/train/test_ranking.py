@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from sasrec_train import ranking, scorers
-from sasrec_train.interactions import Histories
+from sasrec_train.evaluation import ranking, scorers
+from sasrec_train.log.interactions import Histories
 from sasrec_train.negatives import Negatives
 from sasrec_train.split import HeldOut
 

@@ -5,9 +5,10 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from sasrec_train import checkpoints, config, datasets, fit, run
-from sasrec_train.checkpoints import Checkpoints
+from sasrec_train import config, datasets, run
 from sasrec_train.errors import ConfigError, RunError
+from sasrec_train.training import checkpoints, loop
+from sasrec_train.training.checkpoints import Checkpoints
 
 pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("train")]
 
@@ -35,10 +36,10 @@ def kill_after(number: int):
 @pytest.mark.parametrize("loss", ["cross_entropy", "sampled_softmax"])
 def test_a_killed_run_goes_on_to_the_same_weights(loss, tmp_path):
     configs = configured(loss=loss)
-    unbroken = fit.train(LOG, *configs)
+    unbroken = loop.train(LOG, *configs)
     with pytest.raises(KilledError):
-        fit.train(LOG, *configs, checkpoints=Checkpoints(tmp_path / "c", {}), on_epoch=kill_after(2))
-    resumed = fit.train(LOG, *configs, checkpoints=Checkpoints(tmp_path / "c", {}))
+        loop.train(LOG, *configs, checkpoints=Checkpoints(tmp_path / "c", {}), on_epoch=kill_after(2))
+    resumed = loop.train(LOG, *configs, checkpoints=Checkpoints(tmp_path / "c", {}))
     for ours, theirs in zip(resumed.model.get_weights(), unbroken.model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert [epoch.validation for epoch in resumed.epochs] == [epoch.validation for epoch in unbroken.epochs]
@@ -47,7 +48,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(loss, tmp_path):
 
 def test_a_run_killed_within_an_epoch_goes_on_from_there(tmp_path, monkeypatch):
     configs = configured(loss="sampled_softmax")
-    unbroken = fit.train(LOG, *configs)
+    unbroken = loop.train(LOG, *configs)
     places = []
     save = Checkpoints.save
 
@@ -59,9 +60,9 @@ def test_a_run_killed_within_an_epoch_goes_on_from_there(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Checkpoints, "save", save_and_die)
     with pytest.raises(KilledError):
-        fit.train(LOG, *configs, checkpoints=Checkpoints(tmp_path / "c", {}, every_s=0))
+        loop.train(LOG, *configs, checkpoints=Checkpoints(tmp_path / "c", {}, every_s=0))
     monkeypatch.undo()
-    resumed = fit.train(LOG, *configs, checkpoints=Checkpoints(tmp_path / "c", {}))
+    resumed = loop.train(LOG, *configs, checkpoints=Checkpoints(tmp_path / "c", {}))
     for ours, theirs in zip(resumed.model.get_weights(), unbroken.model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     assert [epoch.loss for epoch in resumed.epochs] == pytest.approx([epoch.loss for epoch in unbroken.epochs])

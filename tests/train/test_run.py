@@ -12,13 +12,15 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from sasrec_train import datasets, evaluate, fit, run
+from sasrec_train import datasets, run
 from sasrec_train.config import preset
 from sasrec_train.errors import ConfigError, DataError, RunError
-from sasrec_train.interactions import Histories, Interactions
-from sasrec_train.model import SASRec
+from sasrec_train.evaluation import evaluate
+from sasrec_train.log.interactions import Histories, Interactions
+from sasrec_train.network.model import SASRec
 from sasrec_train.run import Run
 from sasrec_train.split import Split, SplitConfig, leave_one_out, split
+from sasrec_train.training import loop
 
 pytestmark = pytest.mark.tf
 
@@ -224,14 +226,14 @@ def test_a_path_that_is_no_run_is_said(tmp_path):
 
 def test_training_learns_what_a_sequence_model_can(log):
     parts = leave_one_out(log)
-    trained = fit.train(log, *configured(log, epochs=15, learning_rate=0.02), split=parts)
+    trained = loop.train(log, *configured(log, epochs=15, learning_rate=0.02), split=parts)
     result = evaluate.on_test(trained.model, parts)
     assert result["full"]["hr@10"] > result["popularity"]["full"]["hr@10"] + 0.1
     assert trained.epochs[-1].loss < trained.epochs[0].loss
 
 
 def test_the_same_seed_trains_the_same_network(made, log):
-    again = fit.train(log, *configured(log)).model.get_weights()
+    again = loop.train(log, *configured(log)).model.get_weights()
     assert all(np.array_equal(a, b) for a, b in zip(made.model().get_weights(), again, strict=True))
 
 
@@ -244,14 +246,14 @@ def test_the_same_seed_trains_the_same_network(made, log):
     ids=["not causal, with a penalty", "paper, three negatives"],
 )
 def test_every_kind_of_training_lowers_the_loss(log, name, fields):
-    trained = fit.train(log, *configured(log, name, epochs=3, **fields))
+    trained = loop.train(log, *configured(log, name, epochs=3, **fields))
     losses = [epoch.loss for epoch in trained.epochs]
     assert losses[-1] < losses[0]
 
 
 def test_training_stops_when_validation_gets_no_better_and_keeps_the_best(log):
     seen = []
-    trained = fit.train(log, *configured(log, epochs=50, patience=1, learning_rate=0.05), on_epoch=seen.append)
+    trained = loop.train(log, *configured(log, epochs=50, patience=1, learning_rate=0.05), on_epoch=seen.append)
     assert seen == trained.epochs
     assert len(trained.epochs) == trained.best_epoch + 1 < 50
     best = max(epoch.validation["ndcg@10"] for epoch in trained.epochs)
@@ -263,16 +265,16 @@ def test_training_stops_when_validation_gets_no_better_and_keeps_the_best(log):
 
 def test_diverging_training_is_said(log):
     with pytest.raises(ConfigError, match=r"the training loss is (nan|inf) in epoch \d+.*Lower --learning-rate"):
-        fit.train(log, *configured(log, learning_rate=1e30, model={"norm": "paper", "final_norm": False}))
+        loop.train(log, *configured(log, learning_rate=1e30, model={"norm": "paper", "final_norm": False}))
 
 
 def test_a_log_with_nothing_left_to_learn_from_is_refused():
     short = Interactions("short", ["u"], ["a", "b", "c"], None, Histories.from_lists([[1, 2, 3]]))
     with pytest.raises(DataError, match="short: no history has two items left after validation and test"):
-        fit.train(short, *configured(short))
+        loop.train(short, *configured(short))
 
 
 def test_a_configuration_of_another_catalogue_is_refused(log):
     model, recipe = preset("modern", n_items=log.n_items + 1)
     with pytest.raises(ConfigError, match=r"n_items is \d+, but synthetic.* has \d+ items"):
-        fit.train(log, model, recipe)
+        loop.train(log, model, recipe)

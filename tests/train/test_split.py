@@ -8,7 +8,7 @@ import pytest
 from hypothesis import strategies as st
 
 from sasrec_train.errors import ConfigError, DataError
-from sasrec_train.interactions import Histories, Interactions
+from sasrec_train.log.interactions import Histories, Interactions
 from sasrec_train.split import NOBODY, SplitConfig, boundaries, leave_one_out, split
 
 

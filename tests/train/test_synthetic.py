@@ -4,7 +4,8 @@ from collections import Counter
 
 import numpy as np
 
-from sasrec_train import datasets, evaluate
+from sasrec_train import datasets
+from sasrec_train.evaluation import evaluate
 from sasrec_train.split import leave_one_out
 
 DATA = "synthetic:items=200,users=1500,mean_length=12"

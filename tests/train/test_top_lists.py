@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sasrec_train.top_lists import LANES, TopLists
+from sasrec_train.evaluation.tiled_top_k import LANES, TopLists
 
 
 def sorted_lists(scores: np.ndarray, k: int) -> list[list[int]]:

@@ -5,11 +5,13 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
-from sasrec_train import config, datasets, evaluate, fit
-from sasrec_train.batches import Batches
-from sasrec_train.model import SASRec
+from sasrec_train import config, datasets
+from sasrec_train.evaluation import evaluate
+from sasrec_train.network.model import SASRec
 from sasrec_train.split import leave_one_out
-from sasrec_train.trainer import Trainer
+from sasrec_train.training import loop
+from sasrec_train.training.batches import Batches
+from sasrec_train.training.train_step import Trainer
 
 pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("train")]
 
@@ -21,7 +23,7 @@ def trained(average: float):
     model, recipe = config.preset(
         "modern", n_items=LOG.n_items, model=SMALL, train={"epochs": 2, "average": average, "batch_size": 64}
     )
-    return fit.train(LOG, model, recipe)
+    return loop.train(LOG, model, recipe)
 
 
 def test_an_average_moves_less_than_the_weights():

@@ -1,7 +1,7 @@
 """Leave-one-out on a log, and the filtered rank of each held-out item: one definition for every library compared.
 
 Needs numpy only, so that it runs in each library's own environment. The project's own split and ranking
-(sasrec_train.split, sasrec_train.evaluate) say the same; a test holds the two to it.
+(sasrec_train.split, sasrec_train.evaluation.evaluate) say the same; a test holds the two to it.
 """
 
 from dataclasses import dataclass

@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 from record import Recorder, parser
 
-from sasrec_train import config, datasets, fit
+from sasrec_train import config, datasets
+from sasrec_train.training import loop
 
 
 class TimeUpError(Exception):
@@ -71,7 +72,7 @@ def train(log, model_config, train_config, recorder) -> None:
         recorder.resume()
 
     recorder.resume()
-    fit.train(log, model_config, train_config, on_epoch=on_epoch)
+    loop.train(log, model_config, train_config, on_epoch=on_epoch)
 
 
 if __name__ == "__main__":

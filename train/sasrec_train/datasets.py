@@ -7,23 +7,23 @@ from pathlib import Path
 
 import numpy as np
 
-from sasrec_train import (
-    columns,
-    cores,
-    encoding,
-    line_readers,
+from sasrec_train.errors import DataError
+from sasrec_train.log import (
+    column_names,
+    encode,
+    k_core,
+    lines,
     movielens,
     ordering,
-    ratings,
-    readers,
+    rating_filter,
     synthetic,
+    tables,
     titles,
 )
-from sasrec_train.encoding import Encoded
-from sasrec_train.errors import DataError
-from sasrec_train.filters import Filters
-from sasrec_train.interactions import Histories, Interactions
-from sasrec_train.readers import Table
+from sasrec_train.log.encode import Encoded
+from sasrec_train.log.filters import Filters
+from sasrec_train.log.interactions import Histories, Interactions
+from sasrec_train.log.tables import Table
 
 __all__ = ["load"]
 
@@ -55,7 +55,7 @@ def load(
         item_column: Column of item keys.
         time_column: Column of times: numbers, dates, or either as text.
         titles: A file with item and title columns. A .inter file finds the .item file beside it by itself, a
-            ratings.dat its movies.dat.
+            rating_filter.dat its movies.dat.
         filters: What to leave out: low ratings, then repeated rows, then what is outside the k-core.
 
     Raises:
@@ -73,7 +73,7 @@ def load(
             raise DataError(f"--data {data}: no such file. Did you mean {close[0]!r}?")
         interactions = _to_interactions(data, _read(path, user_column, item_column, time_column, filters))
         beside = _titles_beside(path)
-    interactions = cores.keep_core(replace(interactions, filters=filters), filters)
+    interactions = k_core.keep_core(replace(interactions, filters=filters), filters)
     named = beside if titles is None else Path(titles)
     return interactions if named is None else _with_titles(interactions, named, item_column)
 
@@ -98,25 +98,25 @@ def _with_titles(interactions: Interactions, path: Path, item_column: str | None
 
 def _read(path: Path, user: str | None, item: str | None, time: str | None, filters: Filters) -> Encoded:
     """Return the file's rows, those rated too low left out."""
-    if readers.is_lines(path):
-        readers.check(path)
+    if tables.is_lines(path):
+        tables.check(path)
         _refuse_column_options(str(path), user, item, time, filters.rating_column)
-        table = line_readers.scan(path)
+        table = lines.scan(path)
     else:
-        table = readers.scan(path)
+        table = tables.scan(path)
     user, item, time = _choose(table, user, item, time)
-    return encoding.encode(ratings.drop_low(table, filters), user=user, item=item, time=time)
+    return encode.encode(rating_filter.drop_low(table, filters), user=user, item=item, time=time)
 
 
 def _choose(table: Table, user: str | None, item: str | None, time: str | None) -> tuple[str, str, str | None]:
     """Return which columns are user, item and, where there is one, time."""
     seen = table.columns
     place = str(table.path)
-    user = columns.find(place, seen, option="--user-column", asked=user, usual=columns.USER_NAMES)
-    item = columns.find(place, seen, option="--item-column", asked=item, usual=columns.ITEM_NAMES)
-    if time is not None or columns.guess(seen, columns.TIME_NAMES):
-        time = columns.find(place, seen, option="--time-column", asked=time, usual=columns.TIME_NAMES)
-    elif not readers.is_lines(table.path):
+    user = column_names.find(place, seen, option="--user-column", asked=user, usual=column_names.USER_NAMES)
+    item = column_names.find(place, seen, option="--item-column", asked=item, usual=column_names.ITEM_NAMES)
+    if time is not None or column_names.guess(seen, column_names.TIME_NAMES):
+        time = column_names.find(place, seen, option="--time-column", asked=time, usual=column_names.TIME_NAMES)
+    elif not tables.is_lines(table.path):
         logger.warning("%s has no time column known by its name: rows are taken to be in time order.", table.path)
     if user == item or time in {user, item}:
         meant = f"user: {user!r}, item: {item!r}" + (f", time: {time!r}" if time is not None else "")

@@ -1,6 +1,8 @@
 """Errors a user of training can expect and act on; each message says place, value seen and what to do."""
 
-__all__ = ["ConfigError", "DataError", "RunError", "TrainError", "WorkerLostError"]
+from pathlib import Path
+
+__all__ = ["ConfigError", "DataError", "RunError", "TrainError", "WorkerLostError", "damaged", "missing"]
 
 
 class TrainError(Exception):
@@ -21,3 +23,13 @@ class RunError(TrainError, ValueError):
 
 class WorkerLostError(TrainError, ConnectionError):
     """Another worker of a distributed run is gone; all go on from the last checkpoint once it is back."""
+
+
+def missing(path: Path) -> RunError:
+    """Return the error for a file of a RUN that is not there."""
+    return RunError(f"{path} is missing: the run is incomplete. Train it again.")
+
+
+def damaged(path: Path, seen: str) -> RunError:
+    """Return the error for a file of a RUN that holds something else than it should."""
+    return RunError(f"{path} is damaged: it holds {seen.rstrip('.')}. Train it again.")

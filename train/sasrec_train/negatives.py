@@ -5,7 +5,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_train.interactions import Histories
+from sasrec_train.log.interactions import Histories
 
 __all__ = ["NO_NEGATIVE", "Negatives", "SharedNegatives"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_train.errors import ConfigError, DataError
-from sasrec_train.interactions import Histories, Interactions, Times
+from sasrec_train.log.interactions import Histories, Interactions, Times
 
 __all__ = [
     "MIN_INTERACTIONS",

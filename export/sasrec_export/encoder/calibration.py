@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_runtime import history as history_module
-from sasrec_train.interactions import Histories
+from sasrec_train.log.interactions import Histories
 
 __all__ = ["HISTORIES", "sample"]
 

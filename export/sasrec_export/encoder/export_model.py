@@ -16,7 +16,7 @@ from sasrec_export.table.spec import TableSpec, Transform
 from sasrec_export.table.transform import Matrix
 from sasrec_export.table.transform_search import TransformSearch
 from sasrec_runtime.signature import PAD_ID
-from sasrec_train.model import SASRec
+from sasrec_train.network.model import SASRec
 
 __all__ = ["ExportModel", "ItemTable"]
 

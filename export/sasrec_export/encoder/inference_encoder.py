@@ -1,7 +1,7 @@
 """The blocks of a trained model as the function that tf2onnx converts: embedded history in, hidden state out.
 
-The same mathematics as ``sasrec_train.model``, arranged for onnxruntime on a CPU, where a small operator costs as much
-as the work it does:
+The same mathematics as `network.model` of sasrec_train, arranged for onnxruntime on a CPU, where a small operator costs
+as much as the work it does:
 
 - Linear layers are products of two-dimensional tensors, which become Gemm; layer norms and GELU are spelled as
   onnxruntime recognises them.
@@ -20,8 +20,8 @@ import tensorflow as tf  # noqa: TID251 - the function that tf2onnx traces
 from numpy.typing import NDArray
 
 from sasrec_train.config import ModelConfig
-from sasrec_train.layers import LAYER_NORM_EPSILON, SASRecBlock
-from sasrec_train.model import SASRec
+from sasrec_train.network.layers import LAYER_NORM_EPSILON, SASRecBlock
+from sasrec_train.network.model import SASRec
 
 __all__ = ["OnnxEncoder", "absorbs"]
 

@@ -14,7 +14,7 @@ from onnx import version_converter
 from sasrec_export.encoder.inference_encoder import OnnxEncoder, absorbs
 from sasrec_export.errors import ConversionError
 from sasrec_export.onnx_writer import fusions
-from sasrec_train.model import SASRec
+from sasrec_train.network.model import SASRec
 
 __all__ = ["ENCODER_INPUTS", "encoder_to_onnx"]
 

@@ -24,7 +24,7 @@ from sasrec_export.encoder.inference_encoder import absorbs
 from sasrec_export.encoder.int8_mask import masking_value
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.config import ModelConfig
-from sasrec_train.layers import MASKED
+from sasrec_train.network.layers import MASKED
 
 __all__ = ["Calibration", "StaticInt8", "quantize_blocks"]
 

@@ -17,7 +17,7 @@ from sasrec_export.onnx_writer.graph_builder import GraphBuilder
 from sasrec_export.onnx_writer.tables.fp32 import Table
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.config import ModelConfig
-from sasrec_train.layers import MASKED, UNIT_EPSILON
+from sasrec_train.network.layers import MASKED, UNIT_EPSILON
 
 __all__ = ["Blocks", "user_vector", "valid_ids"]
 

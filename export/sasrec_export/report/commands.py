@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sasrec_train.data_options import LogOptions, data_options
+from sasrec_train.cli.data_options import LogOptions, data_options
 
 __all__ = ["keep_seen_option", "report"]
 
@@ -89,11 +89,12 @@ def report(
 
     Example: sasrec-edge report bundle --data ml-100k --max-ndcg-drop 0.5% --max-mb 2 --out report
     """
-    from sasrec_export.report import log as log_module
-    from sasrec_export.report import measure, progress, write
+    from sasrec_export.report.measure import evaluation_data as log_module
+    from sasrec_export.report.measure.build_report import build_report
     from sasrec_export.report.schema import Budget
+    from sasrec_export.report.show import progress, write
     from sasrec_runtime.bundle import Bundle
-    from sasrec_train import console
+    from sasrec_train.cli import console
 
     if out is not None:
         write.check(out, force=force)
@@ -102,7 +103,7 @@ def report(
         log = source.load()
     evidence = log_module.evidence_of(log, opened, split_config=source.split, say=_say)
     budget = Budget(max_ndcg_drop=max_ndcg_drop, max_mb=max_mb, max_p99_ms=max_p99_ms)
-    measured = measure.measure(
+    measured = build_report(
         opened, evidence, against=against, budget=budget, users=users, seed=seed, keep_seen=keep_seen, threads=threads,
         progress=progress.on_stderr,
     )  # fmt: skip
@@ -122,23 +123,24 @@ def _compare(compare: tuple[Path, Path], markdown: bool, as_json: bool) -> None:
 
     Example: sasrec-edge report --compare old/report.json new/report.json
     """
-    from sasrec_export.report import compare as compare_module
     from sasrec_export.report import schema
+    from sasrec_export.report.show import compare as compare_module
 
     old, new = (schema.decode(path) for path in compare)
     if as_json:
         click.echo(json.dumps(compare_module.plain(old, new)))
     else:
-        click.echo(compare_module.text(old, new, markdown=markdown))
+        click.echo(compare_module.render(old, new, markdown=markdown))
 
 
 def _print(measured: Any, out: Path | None, *, markdown: bool, as_json: bool) -> None:
-    from sasrec_export.report import render, schema, write
+    from sasrec_export.report import schema
+    from sasrec_export.report.show import text, write
 
     if as_json:
         click.echo(json.dumps(schema.plain(measured)))
         return
-    click.echo(render.markdown(measured) if markdown else render.table(measured))
+    click.echo(text.markdown(measured) if markdown else text.table(measured))
     if out is not None and not markdown:
         click.echo(f"Report: {out / write.PAGE}")
 

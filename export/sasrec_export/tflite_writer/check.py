@@ -12,7 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from sasrec_export.errors import ConversionError
 from sasrec_export.table.spec import TableSpec
 from sasrec_export.tflite_writer import flatbuffer
-from sasrec_runtime.session import INPUTS, OUTPUTS
+from sasrec_runtime.engines.contract import INPUTS, OUTPUTS
 from sasrec_runtime.signature import ENTRIES
 
 __all__ = ["check"]

@@ -17,8 +17,8 @@ from sasrec_export.search_plan import SearchPlan
 from sasrec_export.table.transform import Matrix
 from sasrec_export.tflite_writer import top_k
 from sasrec_runtime.signature import PAD_ID
-from sasrec_train.layers import MASKED, UNIT_EPSILON
-from sasrec_train.model import SASRec
+from sasrec_train.network.layers import MASKED, UNIT_EPSILON
+from sasrec_train.network.model import SASRec
 
 __all__ = ["TABLE", "convert"]
 

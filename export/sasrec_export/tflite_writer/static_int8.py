@@ -18,7 +18,7 @@ from sasrec_export.tflite_writer import flatbuffer
 from sasrec_export.tflite_writer.int8_graph import Integers, Range
 from sasrec_runtime import history as history_module
 from sasrec_runtime.signature import PAD_ID
-from sasrec_train.layers import MASKED
+from sasrec_train.network.layers import MASKED
 
 __all__ = ["quantize_activations", "set_mask"]
 

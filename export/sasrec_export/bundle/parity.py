@@ -1,0 +1,150 @@
+"""Does an exported variant answer as the trained Keras model does? Asked of the files themselves, through the runtime.
+
+Quantization has a cost, which the report measures; parity is about the graph. So a variant is compared with the Keras
+model *on the table that the variant holds*: what then differs is float rounding and, where a recipe scores in
+integers, the rounding of the user vector, whose largest effect is known. A quantized encoder has no such bound; its
+recipe states what is still taken for rounding and not for a fault.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sasrec_export.encoder.export_model import ItemTable
+from sasrec_export.errors import ParityError
+from sasrec_export.recipes import VariantPlan
+from sasrec_export.table import transform as transforms
+from sasrec_export.table.transform import Matrix
+from sasrec_export.table.user_rounding import user_steps
+from sasrec_runtime import history as history_module
+from sasrec_runtime.engines.contract import Session
+from sasrec_runtime.signature import PAD_ID
+from sasrec_train.log.interactions import Histories
+
+__all__ = ["FLOAT_TOLERANCE", "Reference", "check", "reference"]
+
+FLOAT_TOLERANCE = 1e-5
+"""Float rounding allowed, as a share of a row's largest score (at least of 1)."""
+
+MAX_SCORES = 1 << 25  # Reference scores held at once: 128 MiB.
+MAX_HISTORIES = 256
+CANDIDATES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the Keras model says about some histories."""
+
+    history: NDArray[np.int32]
+    """(R, T), left-padded, as long as the longest history: the variants must cut it themselves."""
+    exclude: NDArray[np.int32]
+    """(R, T), the same ids."""
+    candidates: NDArray[np.int32]
+    """(R, C), item ids."""
+    scores: NDArray[np.float32]
+    """(R, V), of every id."""
+    float_atol: NDArray[np.float32]
+    """(R,), largest difference that float rounding, and the encoder where it is quantized, explains."""
+    scoring_atol: NDArray[np.float32]
+    """(R,), largest difference of the recipe's scoring, float rounding included."""
+
+
+def reference(
+    encode: Callable[..., Any],
+    max_len: int,
+    table: ItemTable,
+    plan: VariantPlan,
+    histories: Histories,
+    *,
+    seed: int = 0,
+) -> Reference:
+    """Return the Keras model's answers on that table for a sample of `histories`.
+
+    Args:
+        encode: The trained model from item vectors on, see ExportModel.encode.
+        max_len: Newest items that the variant sees: its sequence length, or fewer where shapes are fixed.
+        table: The item table as the variant holds it.
+        plan: The variant's.
+        histories: Real ones.
+        seed: Of the sample.
+    """
+    effective = table.effective()
+    rng = np.random.default_rng(seed)
+    rows = min(len(histories), MAX_HISTORIES, max(1, MAX_SCORES // len(effective)))
+    sample = histories.take(np.sort(rng.choice(len(histories), rows, replace=False)))
+    history = history_module.encode_batch([row.tolist() for row in sample], max_len=int(sample.lengths.max()))
+    read = history[:, -max_len:]
+    user = np.asarray(encode(effective[read], (read > PAD_ID).astype(np.int32)))
+    scores = user @ effective.T
+    share = FLOAT_TOLERANCE + plan.engine.encoder_tolerance
+    is_integer = plan.engine.scoring == "integer"
+    float_atol = share * np.maximum(1.0, np.abs(scores).max(axis=1))
+    scoring_atol = float_atol + (_user_rounding(user, effective, table.transform) if is_integer else 0.0)
+    return Reference(
+        history=history,
+        exclude=history,
+        candidates=rng.integers(1, len(effective), (rows, CANDIDATES), dtype=np.int32),
+        scores=scores,
+        float_atol=float_atol.astype(np.float32),
+        scoring_atol=np.asarray(scoring_atol, np.float32),
+    )
+
+
+def _user_rounding(user: NDArray[np.float32], table: NDArray[np.float32], transform: Matrix | None) -> Any:
+    """Return by how much rounding user vectors (R, D) for integer scoring can move a score of each row, (R,).
+
+    Each of D products is off by at most half a step of the user vector times the weight it meets.
+    """
+    steps = user_steps(transforms.apply(user, transform))[:, 0]
+    stored = transforms.apply(table, transforms.inverse(transform))
+    return 0.5 * steps * np.abs(stored).sum(axis=1).max()
+
+
+def check(name: str, session: Session, expected: Reference, *, k: int) -> dict[str, float]:
+    """Compare a loaded variant with the reference and return the largest difference of each output.
+
+    Returns:
+        `recommend.scores` and `score.scores`: largest difference of a score. `recommend.items`: by how much the best
+        item that was passed over beats the last one returned; 0 where the top k are the true ones.
+
+    Raises:
+        ParityError: An output differs by more than its tolerance; the message lists all that do.
+    """
+    items, scores = session.recommend(expected.history, expected.exclude, k)
+    candidate_scores = session.score(expected.history, expected.candidates)
+    given = items != PAD_ID
+    true_scores = np.take_along_axis(expected.scores, items, axis=1)
+    wrong = np.where(given, np.abs(true_scores - scores), 0.0).max(axis=1)
+    true_candidates = np.take_along_axis(expected.scores, expected.candidates, axis=1)
+    measured = {
+        "recommend.items": (_passed_over(expected, items, true_scores), 2 * expected.scoring_atol),
+        "recommend.scores": (wrong, expected.scoring_atol),
+        "score.scores": (np.abs(true_candidates - candidate_scores).max(axis=1), expected.float_atol),
+    }
+    failures = []
+    for output, (difference, atol) in measured.items():
+        row = int(np.argmax(difference - atol))
+        if not difference[row] <= atol[row]:  # NaN fails
+            failures.append(f"{output} differs from Keras by {difference[row]:.3g}, expected at most {atol[row]:.3g}")
+    forbidden = (items[:, :, None] == expected.exclude[:, None, :]) & given[:, :, None]
+    if forbidden.any():
+        failures.append(f"recommend.items holds the excluded item {items[forbidden.any(axis=2)][0]}")
+    if failures:
+        raise ParityError(f"{name}: {'; '.join(failures)}. No bundle was written; report this with your versions.")
+    return {output: float(difference.max()) for output, (difference, _) in measured.items()}
+
+
+def _passed_over(expected: Reference, items: NDArray[np.int32], true_scores: NDArray[np.float32]) -> Any:
+    """(R,): true score of the best allowed item that was not returned, minus that of the worst returned; ≥ 0."""
+    left = expected.scores.copy()
+    for ids in (expected.exclude, items):
+        np.put_along_axis(left, ids, -np.inf, axis=1)
+    left[:, PAD_ID] = -np.inf
+    worst = np.where(items == PAD_ID, -np.inf, true_scores).min(axis=1)
+    best = left.max(axis=1)
+    nothing_left = np.isneginf(best)
+    best[nothing_left] = worst[nothing_left] = 0.0
+    return np.maximum(best - worst, 0.0)

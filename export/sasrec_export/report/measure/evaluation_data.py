@@ -1,0 +1,132 @@
+"""The held-out items of an interaction log in the ids of a bundle."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from sasrec_export.errors import ExportError
+from sasrec_runtime.bundle import Bundle
+from sasrec_train.log.interactions import Histories, Interactions
+from sasrec_train.run import Run
+from sasrec_train.split import HeldOut, Split, SplitConfig, split
+
+__all__ = ["Evidence", "evidence_of", "evidence_of_run", "making_of", "shown_name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a bundle is judged by, in its own item ids."""
+
+    data: str
+    """Name of the log, without the place where it lay."""
+    split: str
+    """How the items were held back."""
+    held_out: HeldOut
+    """Users with one item each held back."""
+    train: Histories
+    """What the model may have learned from: item counts, and histories to measure ranges on."""
+    user_keys: Sequence[str]
+    """(H,). Keys of the held-out users."""
+
+    def sample(self, most: int, seed: int) -> "Evidence":
+        """Return at most that many of the users, drawn from the seed, in their order."""
+        if self.held_out.users.size <= most:
+            return self
+        numbered = replace(self.held_out, users=np.arange(self.held_out.users.size))
+        rows = numbered.sample(most, seed).users
+        held_out = HeldOut(self.held_out.users[rows], self.held_out.histories.take(rows), self.held_out.targets[rows])
+        return replace(self, held_out=held_out, user_keys=[self.user_keys[row] for row in rows])
+
+
+def shown_name(log: Interactions) -> str:
+    """Return what a bundle and a report call the log: a file by its name, never by where it lay on this machine."""
+    return PurePath(log.name).name
+
+
+def making_of(run: Run) -> dict[str, Any]:
+    """Return what a bundle says of how its log was filtered and split."""
+    split_config = run.config.split or SplitConfig()
+    return {"filters": msgspec.to_builtins(run.config.filters), "split": msgspec.to_builtins(split_config)}
+
+
+def evidence_of_run(run: Run, parts: Split) -> Evidence:
+    """Return what a run's own bundle is judged by."""
+    log, users = run.interactions, parts.test.users
+    kind = (run.config.split or SplitConfig()).kind
+    return Evidence(shown_name(log), kind, parts.test, parts.train, [log.user_keys[user] for user in users])
+
+
+def evidence_of(
+    log: Interactions,
+    bundle: Bundle,
+    *,
+    split_config: SplitConfig | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Evidence:
+    """Return the test items of `log` (leave-one-out by default), translated by item key into the bundle's ids.
+
+    Items that the bundle does not know are left out of the histories; users whose held-out item it does not know
+    cannot be judged and are left out too. Both are said, and where the bundle was trained on another split.
+
+    Raises:
+        ExportError: The log and the bundle have no item in common to judge by.
+    """
+    asked, trained = split_config or SplitConfig(), _split_of(bundle)
+    if trained is not None and trained != asked:
+        say(
+            f"the model was trained with {_options(trained)}, this report judges with {_options(asked)}: "
+            "it may have learned from the test items."
+        )
+    parts = split(log, asked).apply(log.histories)
+    test = parts.test
+    keys = {bundle.vocabulary.key(item_id): item_id for item_id in range(1, bundle.manifest.model.n_items + 1)}
+    translation = np.array([0, *(keys.get(key, 0) for key in log.item_keys)], np.int32)
+    targets = translation[test.targets]
+    rows = np.flatnonzero(targets)
+    if not rows.size:
+        raise ExportError(
+            f"{log.name}: none of its {len(targets)} held-out items is in the bundle's vocabulary "
+            f"(its first key is {log.item_keys[0]!r:.40}, the bundle's is {bundle.vocabulary.key(1)!r:.40}). "
+            "Give the log that the bundle was trained on, or check --item-column."
+        )
+    histories, unknown_items = _translated(test.histories.take(rows), translation)
+    if unknown_items or rows.size < len(targets):
+        say(
+            f"{unknown_items} history items and {len(targets) - rows.size} held-out items of {log.name} are not in the "
+            "bundle's vocabulary and were left out."
+        )
+    users = test.users[rows]
+    return Evidence(
+        data=shown_name(log),
+        split=asked.kind,
+        held_out=HeldOut(users=users, histories=histories, targets=targets[rows]),
+        train=_translated(parts.train, translation)[0],
+        user_keys=[log.user_keys[user] for user in users],
+    )
+
+
+def _translated(histories: Histories, translation: NDArray[np.int32]) -> tuple[Histories, int]:
+    """Return the histories in other ids, and how many items have none and were left out."""
+    ids = translation[histories.item_ids]
+    known = ids > 0
+    lengths = np.bincount(histories.rows()[known], minlength=len(histories))
+    return Histories.from_lengths(lengths, ids[known]), int(ids.size - known.sum())
+
+
+def _split_of(bundle: Bundle) -> SplitConfig | None:
+    """Return the split that making_of recorded; None where the bundle does not say."""
+    try:
+        return msgspec.convert(bundle.manifest.model.hyper_parameters["data"]["split"], SplitConfig)
+    except (KeyError, TypeError, msgspec.ValidationError):
+        return None
+
+
+def _options(config: SplitConfig) -> str:
+    if config.kind != "temporal":
+        return f"--split {config.kind}"
+    return f"--split temporal --validation-share {config.validation_share:g} --test-share {config.test_share:g}"

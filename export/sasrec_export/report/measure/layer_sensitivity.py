@@ -1,0 +1,193 @@
+"""Which layer a full-integer variant should fear for: each in int8 alone, all others in float32.
+
+It needs the ONNX fp32 variant and histories, nothing of the training: ranges are measured by running the graph itself.
+"""
+
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sasrec_export.encoder import calibration
+from sasrec_export.encoder.int8_mask import masking_value
+from sasrec_export.report.measure import agreement, graph_layers, paired_bootstrap, ranking
+from sasrec_export.report.measure.evaluation_data import Evidence
+from sasrec_export.report.schema import Change, Layer, Sensitivity
+from sasrec_export.report.show.progress import Progress, unseen
+from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.manifest import Variant
+from sasrec_runtime.signature import RECOMMEND
+from sasrec_train.evaluation import metrics
+
+__all__ = ["ALL", "USERS", "activation_ranges", "graph_variant", "measure"]
+
+USERS = 2000
+"""Users at most: fifteen to twenty graphs are run on each."""
+
+ALL = "all of them"
+MAX_TABLE_BYTES = 1 << 30
+"""A larger graph cannot be handed over in memory."""
+
+MASK = -1e3
+"""Whatever is lower is a mask; trained activations are far smaller."""
+
+BATCH_ROWS = 32
+NDCG = "ndcg@10"
+
+
+def graph_variant(bundle: Bundle) -> Variant | None:
+    """Return the variant whose graph is quantized, None where there is none or it is too large."""
+    chosen = next((v for v in bundle.manifest.variants if v.runtime == "onnx" and v.recipe == "fp32"), None)
+    return chosen if chosen and sum(file.bytes for file in chosen.files) <= MAX_TABLE_BYTES else None
+
+
+def measure(
+    bundle: Bundle,
+    variant: Variant,
+    evidence: Evidence,
+    *,
+    keep_seen: bool = False,
+    seed: int = 0,
+    threads: int = 1,
+    progress: Progress = unseen,
+) -> Sensitivity:
+    """Return what each layer loses.
+
+    Args:
+        bundle: The bundle.
+        variant: From `graph_variant`.
+        evidence: Users to judge by, and training histories to measure ranges on.
+        keep_seen: Recommend items of the user's own history too.
+        seed: Of the samples.
+        threads: Threads of a call.
+        progress: Told how far it is.
+    """
+    manifest = bundle.manifest.model
+    sample = evidence.sample(USERS, seed)
+    k = min(ranking.LIST_LENGTH, manifest.n_items)
+    model = graph_layers.load(bundle.file(variant.entries[RECOMMEND]))
+    found = graph_layers.find(model)
+    histories = calibration.sample(evidence.train, max_len=manifest.max_len, seed=seed)
+    ranges = activation_ranges(model, found, histories, threads=threads)
+
+    def run(graph: Any) -> ranking.Lists:
+        return ranking.recommend_all(_Graph(graph, threads), sample.held_out, k=k, keep_seen=keep_seen)
+
+    reference = run(model)
+    groups = [(layer.name, layer.kind, [layer]) for layer in found] + [(ALL, "all", found)]
+    measured = []
+    with progress(
+        f"{variant.name}: each layer in int8 alone, {len(sample.held_out.targets):,} users", len(groups)
+    ) as done:
+        for name, kind, group in groups:
+            lists = run(graph_layers.quantized(model, group, ranges))
+            measured.append(_layer(name, kind, lists, reference, sample.held_out.targets, seed))
+            done(1)
+    return Sensitivity(
+        variant=variant.name,
+        users=len(sample.held_out.targets),
+        calibration=len(histories),
+        ndcg=metrics.ranking_metrics(ranking.ranks(reference, sample.held_out.targets))[NDCG],
+        layers=sorted(measured, key=lambda row: (row.lost.value, -row.overlap), reverse=True),
+    )
+
+
+def _layer(
+    name: str, kind: str, lists: ranking.Lists, reference: ranking.Lists, targets: NDArray[np.int32], seed: int
+) -> Layer:
+    ranks = ranking.ranks(lists, targets)
+    change = paired_bootstrap.differences(ranks, ranking.ranks(reference, targets), names=(NDCG,), seed=seed)[NDCG]
+    return Layer(
+        name=name,
+        kind=kind,
+        ndcg=metrics.ranking_metrics(ranks)[NDCG],
+        lost=Change(value=-change.value, low=-change.high, high=-change.low),
+        overlap=float(agreement.overlaps(agreement.agreement(lists, reference), k=10).mean()),
+    )
+
+
+def activation_ranges(
+    model: Any,
+    found: Iterable[graph_layers.Found],
+    histories: NDArray[np.int32],
+    *,
+    masks: bool = False,
+    threads: int = 1,
+) -> dict[str, tuple[float, float]]:
+    """Return the least and the greatest value of each float tensor of the layers, over the histories.
+
+    What only hides a key from attention is no value: in its place stands the least that a softmax of int8 still tells
+    from nothing, as a careful recipe chooses its mask.
+
+    Args:
+        model: From `graph_layers.load`.
+        found: The layers.
+        histories: int32 (R, max_len).
+        masks: Take masks for values, as careless calibration does.
+        threads: Threads of a call.
+    """
+    shown, names = graph_layers.watched(model, found)
+    session = _Graph(shown, threads).session
+    kinds = {output.name: output.type for output in session.get_outputs()}
+    wanted = [name for name in names if kinds.get(name) == "tensor(float)"]
+    seen = {name: _Range() for name in wanted}
+    for start in range(0, len(histories), BATCH_ROWS):
+        batch = histories[start : start + BATCH_ROWS]
+        feed = {"history": batch, "exclude": np.zeros((len(batch), 0), np.int32), "k": np.array([1], np.int64)}
+        for name, values in zip(wanted, session.run(wanted, feed), strict=True):
+            seen[name].add(values, masks=masks)
+    return {name: found.ends for name, found in seen.items() if found.low <= found.high}
+
+
+@dataclass(slots=True)
+class _Range:
+    """The values of one tensor."""
+
+    low: float = np.inf
+    high: float = -np.inf
+    masked: bool = False
+
+    def add(self, values: NDArray[np.float32], *, masks: bool) -> None:
+        hidden = (values <= MASK) & (not masks)
+        shown = values[np.isfinite(values) & ~hidden]
+        self.masked |= bool(hidden.any())
+        if shown.size:
+            self.low, self.high = min(self.low, float(shown.min())), max(self.high, float(shown.max()))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Where the masked values are cut off to, if there are some, and the greatest value."""
+        floor = self.low + masking_value(self.low, self.high)
+        return (floor if self.masked else self.low), self.high
+
+
+class _Graph:
+    """A graph in memory as a session of the contract."""
+
+    def __init__(self, model: Any, threads: int) -> None:
+        import onnx_ir as ir  # noqa: PLC0415 - an extra
+        import onnxruntime  # noqa: PLC0415 - loads slowly
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 3
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            ir.save(model, path)
+            self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def recommend(
+        self, history: NDArray[np.int32], exclude: NDArray[np.int32], k: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """See sasrec_runtime.engines.contract.Session."""
+        feed = {"history": history, "exclude": exclude, "k": np.array([k], np.int64)}
+        items, scores = self.session.run(["items", "scores"], feed)
+        return items, scores
+
+    def score(self, history: NDArray[np.int32], candidates: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Nothing asks a recommend graph to score."""
+        raise NotImplementedError

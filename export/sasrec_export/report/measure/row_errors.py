@@ -1,0 +1,68 @@
+"""Which items a variant scores differently from the reference: rounding moves all a little, damage moves one a lot."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sasrec_runtime import history as history_module
+from sasrec_runtime.engines.contract import Session
+from sasrec_train.split import HeldOut
+
+__all__ = ["RowErrors", "compare", "score_all"]
+
+USERS = 64
+"""Users whose scores are compared; as many directions in which a row of the table is looked at."""
+
+MAX_SCORES = 1 << 23
+"""Scores of the whole catalogue held at once: 32 MiB."""
+
+MIN_USERS = 4
+CHUNK_ITEMS = 1 << 14
+"""Candidates of one call: what a score graph gathers of a table stays some megabytes."""
+
+SUSPECT_SHARE = 0.3
+"""A row is suspect if its error is at least this share of its scores. Rounding to 8 bits costs 1 %, to 4 bits 10 %."""
+
+SUSPECT_TIMES = 5.0
+"""… and this many times the share of the median item, so that a variant that is poor everywhere names no row."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowErrors:
+    """The error of every item's scores."""
+
+    error: NDArray[np.float64]
+    """(n_items,), of item ids 1…n_items: root mean square over the users."""
+    relative: NDArray[np.float64]
+    """(n_items,), as a share of the root mean square of the reference's scores."""
+
+    @property
+    def suspect(self) -> NDArray[np.bool_]:
+        """(n_items,). Rows that are damaged rather than rounded."""
+        usual = float(np.median(self.relative)) if self.relative.size else 0.0
+        found: NDArray[np.bool_] = (self.relative >= SUSPECT_SHARE) & (self.relative >= SUSPECT_TIMES * usual)
+        return found
+
+
+def score_all(session: Session, held_out: HeldOut, *, n_items: int, max_len: int, seed: int) -> NDArray[np.float32]:
+    """Return the scores of the whole catalogue, (users, n_items), for a sample of users bounded in memory."""
+    sample = held_out.sample(max(MIN_USERS, min(USERS, MAX_SCORES // n_items)), seed)
+    scores = np.empty((len(sample.targets), n_items), np.float32)
+    ids = np.arange(1, n_items + 1, dtype=np.int32)
+    for row, history in enumerate(sample.histories):
+        encoded = history_module.encode_batch([history.tolist()], max_len=max_len)
+        for start in range(0, n_items, CHUNK_ITEMS):
+            part = ids[start : start + CHUNK_ITEMS]
+            scores[row, start : start + part.size] = session.score(encoded, part[np.newaxis])[0]
+    return scores
+
+
+def compare(scores: NDArray[np.float32], reference: NDArray[np.float32]) -> RowErrors:
+    """Return how far the scores (users, n_items) of each item are from the reference's."""
+    difference = np.nan_to_num(scores.astype(np.float64) - reference, nan=np.inf)
+    error = np.sqrt((difference**2).mean(axis=0))
+    usual = np.sqrt((reference.astype(np.float64) ** 2).mean(axis=0))
+    # An item whose scores are all but 0 is rounded to anything; what counts is the scale of the catalogue's scores.
+    floor = 0.1 * np.sqrt((usual**2).mean())
+    return RowErrors(error=error, relative=error / np.maximum(usual, max(float(floor), 1e-12)))

@@ -1,0 +1,159 @@
+"""How long a variant takes on this machine and what memory, through the public API, on the histories of golden.json."""
+
+import itertools
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Unpack
+
+import msgspec
+import numpy as np
+
+from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.checks import golden as golden_module
+from sasrec_runtime.engines import contract as session_module
+from sasrec_runtime.engines.options import OptionNames, SessionOptions
+from sasrec_runtime.errors import BundleError, RequestError
+from sasrec_runtime.recommender import Recommender
+
+__all__ = ["BATCH_SIZES", "Timing", "bench"]
+
+BATCH_SIZES: Final = (1, 8, 64, 256)
+"""Histories in one `recommend_batch` whose throughput is measured."""
+
+WARM_UP_CALLS: Final = 20
+"""Calls before the measured ones: caches, memory arenas and clock speeds settle."""
+
+BATCH_REPETITIONS: Final = 5
+"""Batches of each size; the median counts."""
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """What one variant takes."""
+
+    variant: str
+    """Its name."""
+    load_ms: float
+    """`Recommender.load`, vocabulary included, in a fresh process; the import of the runtime is not."""
+    first_call_ms: float
+    """The first `recommend` after it."""
+    p50_us: float
+    """`recommend`, median."""
+    p90_us: float
+    """`recommend`, 90th percentile."""
+    p99_us: float
+    """`recommend`, 99th percentile."""
+    session_p50_us: float
+    """`Session.recommend` on the same histories, median: what remains of p50_us is the wrapper's."""
+    rows_per_s: dict[str, float]
+    """Histories in one `recommend_batch` → histories a second."""
+    resident_mib: float | None
+    """What loading and the first call added to the resident memory of that process, mapped files included; None where
+    the system does not say (it is read from /proc)."""
+    anonymous_mib: float | None
+    """The part of it that is no file's: what a device must find in its memory."""
+
+
+class _Racer:
+    """One variant on the track."""
+
+    def __init__(self, path: Path, name: str, options: SessionOptions, k: int) -> None:
+        self.fresh = _in_fresh_process(path, name, options, k)
+        self.recommender = Recommender.load(Bundle.open(path), variant=name, **msgspec.structs.asdict(options))
+        self.public_s: list[float] = []
+        self.session_s: list[float] = []
+        self.batch_s: dict[int, list[float]] = {}
+
+    def call(self, keys: list[str], k: int) -> float:
+        """Time one `recommend`, in seconds."""
+        started = time.perf_counter()
+        self.recommender.recommend(keys, k)
+        return time.perf_counter() - started
+
+    def call_session(self, keys: list[str], k: int) -> float:
+        """Time the session's part of that call, in seconds."""
+        ids = self.recommender.vocabulary.ids(keys)[np.newaxis]
+        newest = ids[:, -self.recommender.bundle.manifest.model.max_len :]
+        started = time.perf_counter()
+        self.recommender.session.recommend(newest, ids, k)
+        return time.perf_counter() - started
+
+    def call_batch(self, histories: list[list[str]], k: int) -> None:
+        """Time one `recommend_batch`."""
+        started = time.perf_counter()
+        self.recommender.recommend_batch(histories, k)
+        self.batch_s.setdefault(len(histories), []).append(time.perf_counter() - started)
+
+    def timing(self) -> Timing:
+        """Sum up."""
+        p50_us, p90_us, p99_us = (np.percentile(self.public_s, [50, 90, 99]) * 1e6).tolist()
+        return Timing(
+            variant=self.recommender.variant.name,
+            p50_us=p50_us,
+            p90_us=p90_us,
+            p99_us=p99_us,
+            session_p50_us=float(np.median(self.session_s)) * 1e6,
+            rows_per_s={str(size): size / float(np.median(seconds)) for size, seconds in self.batch_s.items()},
+            **self.fresh,
+        )
+
+
+def bench(
+    path: str | Path,
+    variants: Sequence[str] = (),
+    *,
+    k: int = 10,
+    calls: int = 1000,
+    batch_sizes: Sequence[int] = BATCH_SIZES,
+    **options: Unpack[OptionNames],
+) -> list[Timing]:
+    """Time variants side by side: calls take turns, so that a busy moment of the machine meets all of them.
+
+    Args:
+        path: The bundle.
+        variants: Names of those to time; empty means all whose runtime is installed.
+        k: Items per call.
+        calls: Measured calls of each variant.
+        batch_sizes: Histories in the batches whose throughput is measured.
+        options: The fields of `SessionOptions`.
+    """
+    if calls < 1:
+        raise RequestError(f"calls is {calls}, expected at least 1.")
+    path = Path(path)
+    bundle = Bundle.open(path)
+    chosen = [bundle.variant(name) for name in variants] or session_module.runnable_variants(bundle)
+    for variant in chosen:
+        session_module.load_runtime(variant)
+    histories = [case.history for case in golden_module.read(bundle).cases if case.history]
+    if not histories:
+        raise BundleError(f"{path}: golden.json has no history to time. Export the bundle again.")
+    racers = [_Racer(path, variant.name, SessionOptions(**options), k) for variant in chosen]
+    for turn in range(-WARM_UP_CALLS, calls):
+        keys = histories[turn % len(histories)]
+        # Two rounds, so that neither kind of call finds the caches warm from the other on the same variant.
+        public_s = [racer.call(keys, k) for racer in racers]
+        session_s = [racer.call_session(keys, k) for racer in racers]
+        if turn >= 0:
+            for racer, *seconds in zip(racers, public_s, session_s, strict=True):
+                racer.public_s.append(seconds[0])
+                racer.session_s.append(seconds[1])
+    for size in batch_sizes:
+        batch = list(itertools.islice(itertools.cycle(histories), size))
+        for _ in range(BATCH_REPETITIONS):
+            for racer in racers:
+                racer.call_batch(batch, k)
+    return [racer.timing() for racer in racers]
+
+
+def _in_fresh_process(path: Path, name: str, options: SessionOptions, k: int) -> dict[str, Any]:
+    """Return load_ms, first_call_ms, resident_mib and anonymous_mib of a process that does nothing else."""
+    request = {"bundle": str(path), "variant": name, "options": msgspec.structs.asdict(options), "k": k}
+    command = [sys.executable, "-m", "sasrec_runtime.checks.probe", json.dumps(request)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - this very package
+    if done.returncode:
+        raise RequestError(f"{name} cannot be loaded in a process of its own: {done.stderr.strip()[-300:]}")
+    measured: dict[str, Any] = json.loads(done.stdout)
+    return measured

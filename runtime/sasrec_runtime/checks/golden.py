@@ -1,0 +1,210 @@
+"""golden.json: histories with the answers each variant must give, and the check that any client can make of itself."""
+
+from typing import Annotated, Final
+
+import msgspec
+import numpy as np
+
+from sasrec_runtime import history as history_module
+from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.engines.contract import Session
+from sasrec_runtime.errors import BundleError, FormatVersionError, HistoryError, UnknownItemError
+from sasrec_runtime.recommender import Recommender
+from sasrec_runtime.signature import PAD_ID
+from sasrec_runtime.vocabulary.vocabulary import Vocabulary
+
+__all__ = ["GOLDEN_VERSION", "Answer", "Case", "Golden", "answer", "check", "decode", "encode", "read"]
+
+GOLDEN_VERSION: Final = 1
+"""Version of golden.json that this code writes, and the newest it reads."""
+
+ItemId = Annotated[int, msgspec.Meta(ge=1)]
+HistoryId = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one variant gives for a case."""
+
+    item_ids: list[ItemId]
+    """Output `items`, without the places that hold padding."""
+    item_keys: list[str]
+    """The keys of those ids."""
+    scores: list[float]
+    """Output `scores`, of those places."""
+    candidate_scores: list[float]
+    """Output `scores` of the entry `score`, one for each of the case's candidates."""
+
+    def __post_init__(self) -> None:
+        lengths = len(self.item_ids), len(self.item_keys), len(self.scores)
+        if len(set(lengths)) > 1:
+            raise ValueError(f"item_ids, item_keys and scores have {lengths} values, expected as many of each")
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One request."""
+
+    name: str
+    """What is special about it, for messages."""
+    history: list[str]
+    """Item keys, oldest first."""
+    history_ids: list[HistoryId]
+    """The ids of those keys."""
+    exclude_ids: list[HistoryId]
+    """Input `exclude`."""
+    k: Annotated[int, msgspec.Meta(ge=1)]
+    """Input `k`."""
+    candidate_ids: list[ItemId]
+    """Input `candidates` of the entry `score`."""
+    answers: dict[str, Answer]
+    """Variant name → its answer."""
+
+    def __post_init__(self) -> None:
+        for name, answer in self.answers.items():
+            if len(answer.item_ids) > self.k:
+                raise ValueError(f"{name}: item_ids has {len(answer.item_ids)} values, expected at most k = {self.k}")
+            if len(answer.candidate_scores) != len(self.candidate_ids):
+                raise ValueError(
+                    f"{name}: candidate_scores has {len(answer.candidate_scores)} values, "
+                    f"expected {len(self.candidate_ids)}, one per candidate"
+                )
+
+
+class Golden(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole of golden.json."""
+
+    format_version: Annotated[int, msgspec.Meta(ge=1)]
+    """Version of this file's layout."""
+    cases: list[Case]
+    """The requests."""
+
+
+class _Version(msgspec.Struct):
+    format_version: Annotated[int, msgspec.Meta(ge=1)]
+
+
+def decode(data: bytes) -> Golden:
+    """Return the goldens in `data`, the content of golden.json.
+
+    Law: ``decode(encode(g)) == g``.
+
+    Raises:
+        BundleError: It is not JSON, misses a field, or has one of another type or name.
+        FormatVersionError: It was written in a newer format.
+    """
+    try:
+        version = msgspec.json.decode(data, type=_Version).format_version
+        if version > GOLDEN_VERSION:
+            raise FormatVersionError(
+                f"golden.json: format_version is {version}, this reader knows up to {GOLDEN_VERSION}. "
+                "Upgrade sasrec-edge, or export the bundle with this version."
+            )
+        return msgspec.json.decode(data, type=Golden)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BundleError(f"golden.json: {error}. Export the bundle again.") from error
+
+
+def encode(golden: Golden) -> bytes:
+    """Return golden.json.
+
+    Raises:
+        BundleError: A score is no finite number, which JSON has no word for.
+    """
+    data = msgspec.json.format(msgspec.json.encode(golden), indent=1) + b"\n"
+    decode(data)  # msgspec writes NaN and infinities as null, which no reader takes for a score
+    return data
+
+
+def read(bundle: Bundle) -> Golden:
+    """Return the goldens of a bundle."""
+    return decode(bundle.file(bundle.manifest.golden.path).read_bytes())
+
+
+def answer(session: Session, vocabulary: Vocabulary, case: Case) -> Answer:
+    """Return what a session gives for a case: what export writes, and what `check` compares."""
+    history = history_module.encode_batch([case.history_ids], max_len=max(1, len(case.history_ids)))
+    items, scores = session.recommend(history, np.array([case.exclude_ids], np.int32), case.k)
+    taken = items[0] != PAD_ID
+    item_ids: list[int] = items[0][taken].tolist()
+    candidate_scores: list[float] = []
+    if case.candidate_ids:
+        candidate_scores = session.score(history, np.array([case.candidate_ids], np.int32))[0].tolist()
+    return Answer(
+        item_ids=item_ids,
+        item_keys=[vocabulary.key(item_id) for item_id in item_ids],
+        scores=scores[0][taken].tolist(),
+        candidate_scores=candidate_scores,
+    )
+
+
+def check(golden: Golden, recommender: Recommender) -> list[str]:
+    """Return how the recommender's answers differ from those of its variant; empty if they pass.
+
+    The rule is that of runtime/BUNDLE.md: scores within the variant's `atol`, ids equal except among near-ties.
+    """
+    name, atol = recommender.variant.name, recommender.variant.atol
+    cases = [(case, case.answers[name]) for case in golden.cases if name in case.answers]
+    if not cases:
+        return [f"golden.json has no answers of variant {name}, expected at least one."]
+    failures = []
+    for case, expected in cases:
+        try:
+            seen = answer(recommender.session, recommender.vocabulary, case)
+        except HistoryError as error:  # an answer that is no item
+            failures.append(f"{case.name}: {error}")
+            continue
+        sentences = _history_failures(case, recommender.vocabulary) + _answer_failures(case, seen, expected, atol)
+        failures += [f"{case.name}: {sentence}" for sentence in sentences]
+    return failures
+
+
+def _history_failures(case: Case, vocabulary: Vocabulary) -> list[str]:
+    try:
+        ids = vocabulary.id_list(case.history, place="history")
+    except UnknownItemError as error:
+        return [str(error)]
+    return [] if ids == case.history_ids else [f"ids of the history are {ids}, expected {case.history_ids}."]
+
+
+def _answer_failures(case: Case, seen: Answer, expected: Answer, atol: float) -> list[str]:
+    if len(seen.item_ids) != len(expected.item_ids):
+        return [f"recommend gives {len(seen.item_ids)} items, expected {len(expected.item_ids)}."]
+    failures = _score_failures("scores", seen.scores, expected.scores, atol)
+    failures += _id_failures(seen.item_ids, expected, 2 * atol)
+    if allowed := set(seen.item_ids) & set(case.exclude_ids):
+        failures.append(f"items hold {sorted(allowed)}, which the case excludes.")
+    keys = dict(zip(expected.item_ids, expected.item_keys, strict=True))
+    failures += [
+        f"key of item {item_id} is {key!r:.80}, expected {keys[item_id]!r:.80}."
+        for item_id, key in zip(seen.item_ids, seen.item_keys, strict=True)
+        if keys.get(item_id, key) != key
+    ]
+    return failures + _score_failures("candidate_scores", seen.candidate_scores, expected.candidate_scores, atol)
+
+
+def _score_failures(place: str, seen: list[float], expected: list[float], atol: float) -> list[str]:
+    if len(seen) != len(expected):
+        return [f"{place} has {len(seen)} values, expected {len(expected)}."]
+    return [
+        f"{place}[{i}] is {a:.6g}, expected {b:.6g} within {atol:.3g}."
+        for i, (a, b) in enumerate(zip(seen, expected, strict=True))
+        if not abs(a - b) <= atol  # not the other way round: NaN fails
+    ]
+
+
+def _id_failures(seen: list[int], expected: Answer, tie: float) -> list[str]:
+    """Compare ids rank by rank; scores at most `tie` apart may stand in any order, and at the last rank drop out."""
+    if len(set(seen)) < len(seen):
+        return [f"items are {seen}, expected each item once."]
+    last = len(seen) - 1
+    rank_seen = {item_id: rank for rank, item_id in enumerate(seen)}
+    rank_expected = {item_id: rank for rank, item_id in enumerate(expected.item_ids)}
+    failures = []
+    for item_id, rank in rank_expected.items():
+        found = rank_seen.get(item_id, last)
+        if found != rank and abs(expected.scores[rank] - expected.scores[found]) > tie:
+            where = f"at rank {found}" if item_id in rank_seen else "missing"
+            failures.append(f"item {item_id} is {where}, expected at rank {rank}, where items[{rank}] is {seen[rank]}.")
+    for item_id, rank in rank_seen.items():
+        if item_id not in rank_expected and abs(expected.scores[rank] - expected.scores[last]) > tie:
+            failures.append(f"items[{rank}] is {item_id}, expected {expected.item_ids[rank]}.")
+    return failures

@@ -1,0 +1,1 @@
+"""One interface over the engines that run a variant: onnxruntime and LiteRT."""

@@ -1,0 +1,1 @@
+"""Item keys and titles of a bundle, in memory or mapped."""

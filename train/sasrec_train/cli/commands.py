@@ -1,0 +1,157 @@
+"""Commands of the training package: thin callbacks over datasets, run and evaluate."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sasrec_train.cli import config_options
+from sasrec_train.cli.data_options import LogOptions, data_options
+
+if TYPE_CHECKING:
+    from sasrec_train.training.state import Epoch
+
+__all__ = ["COMMANDS"]
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+@click.command()
+@data_options
+@click.option(
+    "--preset",
+    default="modern",
+    show_default=True,
+    type=click.Choice(["modern", "paper", "seed"]),
+    help="Where every option below starts from.",
+)
+@config_options.add
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write, a RUN.")
+@click.option("--force", is_flag=True, help="Replace an existing RUN, once the new one is whole.")
+@click.option("--resume", is_flag=True, help="Go on with an unfinished training of the same log and options.")
+@click.option(
+    "--checkpoint-minutes",
+    default=10.0,
+    show_default=True,
+    type=click.FloatRange(min=0),
+    help="Time between checkpoints within an epoch; there is one after each epoch.",
+)
+@click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder to write TensorBoard events to.")
+@click.option("--distribute", type=click.Choice(["multi-worker"]), help="Train with the other workers of TF_CONFIG.")
+@json_option
+def train(
+    source: LogOptions,
+    preset: str,
+    out: Path,
+    force: bool,
+    resume: bool,
+    checkpoint_minutes: float,
+    tensorboard: Path | None,
+    distribute: str | None,
+    as_json: bool,
+    **fields: Any,
+) -> None:
+    """Train on an interaction log and write a RUN folder.
+
+    Prints the metrics of the test items (the newest of each user, unless --split says otherwise) against the whole
+    catalogue and against 100 sampled negatives, with intervals, a popularity baseline, coverage, and buckets by
+    popularity and history length.
+
+    Example: sasrec-edge train --data ml-100k --out run
+    """
+    from sasrec_train import config, errors, run, staging, tensorflow_import
+    from sasrec_train.cli import console
+
+    chosen = {
+        "model": config_options.chosen(config_options.MODEL_OPTIONS, fields),
+        "train": config_options.chosen(config_options.TRAIN_OPTIONS, fields),
+    }
+    config.preset(preset, n_items=1, **chosen)  # so that a bad option is said before a long log is read
+    with console.notes():
+        workers = _connect() if distribute else None
+        chief = workers is None or workers.rank == 0
+        if chief:
+            staging.check(out, force=force, marker=run.CONFIG)
+            run.check_unfinished(out, force=force, resume=resume)
+        log = source.load()
+        configs = config.preset(preset, n_items=log.n_items, **chosen)
+        config_options.refuse_idle(configs[1], chosen["train"])
+        tensorflow_import.import_tensorflow()
+        from sasrec_train.training import distribute as workers_module
+        from sasrec_train.training import tensorboard as board
+
+        try:
+            if workers is not None and not chief:
+                run.join(log, *configs, split_config=source.split, workers=workers)
+                click.echo(f"worker {workers.rank} is done; worker 0 writes {out}", err=True)
+                return
+            with console.epochs(plain=as_json) as show, board.events(tensorboard) as record:
+
+                def on_epoch(epoch: "Epoch") -> None:
+                    show(epoch)
+                    record(epoch)
+
+                done = run.create(
+                    log,
+                    *configs,
+                    out,
+                    preset=preset,
+                    split_config=source.split,
+                    force=force,
+                    resume=resume,
+                    checkpoint_every_s=60 * checkpoint_minutes,
+                    on_epoch=on_epoch,
+                    workers=workers,
+                )
+        except errors.WorkerLostError as error:
+            workers_module.restart(error)
+        except KeyboardInterrupt:
+            click.echo(f"Stopped. The same command with --resume goes on from the last checkpoint of {out}.", err=True)
+            raise
+    click.echo(json.dumps(done.metrics) if as_json else console.table(done.metrics))
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--keep-seen", is_flag=True, help="Rank items of the user's own history too, for logs with repeats.")
+@click.option(
+    "--seed", default=0, show_default=True, type=config_options.SEED, help="Seed of sampled negatives and resamples."
+)
+@click.option(
+    "--users",
+    type=click.IntRange(min=0),
+    help="Most users to judge, 0 for all.  [default: all, or as many as 17 billion scores let in]",
+)
+@json_option
+def evaluate(run: Path, keep_seen: bool, seed: int, users: int | None, as_json: bool) -> None:
+    """Measure a trained RUN on its test items again.
+
+    Prints what train does; --json everything that metrics.json holds.
+
+    Example: sasrec-edge evaluate run --json
+    """
+    from sasrec_train import tensorflow_import
+    from sasrec_train.cli import console
+    from sasrec_train.run import Run
+
+    loaded = Run.load(run)
+    tensorflow_import.import_tensorflow()
+    from sasrec_train.evaluation import evaluate as judge
+
+    with console.notes():
+        result = judge.on_test(loaded.model(), loaded.split(), keep_seen=keep_seen, seed=seed, users=users)
+    click.echo(json.dumps(result) if as_json else console.table(result))
+
+
+def _connect() -> Any:
+    """Return the workers of TF_CONFIG; TensorFlow wants this before anything else of it runs."""
+    from sasrec_train import tensorflow_import
+
+    tensorflow_import.import_tensorflow()
+    from sasrec_train.training import distribute
+
+    return distribute.connect()
+
+
+COMMANDS: tuple[click.Command, ...] = (train, evaluate)

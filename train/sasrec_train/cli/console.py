@@ -1,0 +1,121 @@
+"""What people see of training: progress on stderr, results as a small table."""
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from sasrec_train.training.state import Epoch
+
+__all__ = ["epochs", "notes", "table"]
+
+COLUMNS = ("hr@10", "ndcg@10", "mrr@10")
+BUCKETS = {"target_count": "target's count", "history_length": "history length"}
+
+
+@contextmanager
+def notes() -> Iterator[None]:
+    """Say what the package logs on stderr, one plain line each."""
+    logger = logging.getLogger("sasrec_train")
+    handler = _Echo()
+    logger.addHandler(handler)
+    propagate, logger.propagate = logger.propagate, False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagate
+
+
+class _Echo(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(f"{record.levelname.capitalize()}: {record.getMessage()}", err=True)
+
+
+@contextmanager
+def epochs(*, plain: bool) -> Iterator[Callable[[Epoch], None]]:
+    """Give a function that shows an epoch: by a line each, or by a bar where stderr is a terminal, unless `plain`."""
+    if plain or not sys.stderr.isatty():
+        yield lambda epoch: click.echo(describe(epoch), err=True)
+        return
+    from rich.console import Console  # noqa: PLC0415 - only where somebody watches
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
+        task = progress.add_task("first epoch", total=None)
+        yield lambda epoch: progress.update(task, total=epoch.total, completed=epoch.epoch, description=describe(epoch))
+
+
+def describe(epoch: Epoch) -> str:
+    """Return one epoch as a line."""
+    hr, ndcg = epoch.validation["hr@10"], epoch.validation["ndcg@10"]
+    return (
+        f"epoch {epoch.epoch}/{epoch.total}  loss {epoch.loss:.4f}  "
+        f"validation HR@10 {hr:.4f}  NDCG@10 {ndcg:.4f}  {epoch.seconds + epoch.validation_seconds:.1f} s"
+    )
+
+
+def table(result: dict[str, Any]) -> str:
+    """Return the object of evaluate.on_test as aligned tables, at most 100 columns wide."""
+    intervals = result["intervals"]
+    difference = {
+        protocol: {name: result[protocol][name] - result["popularity"][protocol][name] for name in COLUMNS}
+        for protocol in _protocols(result)
+    }
+    rows = {
+        "model": (result, intervals),
+        "popularity": (result["popularity"], intervals["popularity"]),
+        "difference": (difference, intervals["difference"]),
+    }
+    note = f"in brackets the {intervals['level']:.0%} interval of {intervals['resamples']:,} resamples of them"
+    lines = [f"{result['split']} items of {result['users']:,} users; {note}"]
+    for protocol, title in _protocols(result).items():
+        lines += ["", title, _line("", *(name.upper() for name in COLUMNS))]
+        for name, (metrics, bounds) in rows.items():
+            cells = (_cell(metrics[protocol], bounds[protocol], column) for column in COLUMNS)
+            lines.append(_line(name, *cells))
+    lines += ["", _coverage(result)]
+    for name, title in BUCKETS.items():
+        lines += ["", *_buckets(title, result["buckets"][name])]
+    return "\n".join(lines)
+
+
+def _protocols(result: dict[str, Any]) -> dict[str, str]:
+    seen = "kept" if result["keep_seen"] else "excluded"
+    return {"full": f"whole catalogue, seen items {seen}", "sampled": "1 + 100 sampled"}
+
+
+def _line(name: str, *cells: str) -> str:
+    return (f"{name:<12}" + "".join(f"{cell:<28}" for cell in cells)).rstrip()
+
+
+def _cell(metrics: dict[str, float], bounds: dict[str, list[float]], name: str) -> str:
+    low, high = bounds[name]
+    return f"{metrics[name]:.4f} [{low:.4f}, {high:.4f}]"
+
+
+def _coverage(result: dict[str, Any]) -> str:
+    ours = result["coverage@10"]
+    model, popularity = (
+        f"{found['share']:.1%} of the catalogue, Gini {found['gini']:.2f}" for found in (ours, ours["popularity"])
+    )
+    return f"coverage@10: {model}; popularity: {popularity}"
+
+
+def _buckets(title: str, found: list[dict[str, Any]]) -> list[str]:
+    """A table of buckets; only the whole catalogue has room for intervals."""
+    rows: list[tuple[str, ...]] = [
+        ("", "", "whole catalogue", "", "1 + 100 sampled", ""),
+        (title, "users", *("HR@10", "NDCG@10") * 2),
+    ]
+    for bucket in found:
+        least, most = bucket["least"], bucket["most"]
+        span = f"{least} or more" if most is None else f"{least}–{most}" if least < most else str(least)
+        full = (_cell(bucket["full"], bucket["intervals"]["full"], name) for name in ("hr@10", "ndcg@10"))
+        sampled = (f"{bucket['sampled'][name]:.4f}" for name in ("hr@10", "ndcg@10"))
+        rows.append((span, f"{bucket['users']:,}", *full, *sampled))
+    return [f"{a:<16}{b:>10}  {c:<26}{d:<26}{e:<8}{f}".rstrip() for a, b, c, d, e, f in rows]

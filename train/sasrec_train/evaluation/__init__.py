@@ -1,0 +1,1 @@
+"""Evaluation: rank the held-out items, and what the ranks say."""

@@ -1,0 +1,67 @@
+"""What can be judged: something that scores the catalogue for a user, whole or a part of it at a time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sasrec_train.log.interactions import Histories
+from sasrec_train.training.batches import left_padded
+
+__all__ = ["Scorer", "TiledScorer", "model_scorer", "popularity_scorer"]
+
+ENCODER_BATCH = 256  # Histories a model encodes at once.
+
+Scorer = Callable[[NDArray[np.int64]], NDArray[np.float32]]
+"""Rows of a HeldOut → scores (rows, V), higher is better; column 0 (padding) means nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class TiledScorer:
+    """A Scorer that can score a part of the catalogue, so that millions of items need no more memory than thousands."""
+
+    n_columns: int
+    """V, the catalogue with the padding id."""
+    fill: Callable[[NDArray[np.int64], slice | NDArray[np.int64], NDArray[np.float32]], object]
+    """fill(rows, item_ids, out) writes the scores of those ids to `out`, (rows, ids)."""
+
+    def __call__(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the scores of the whole catalogue, (rows, V)."""
+        scores = np.empty((rows.size, self.n_columns), np.float32)
+        self.fill(rows, slice(None), scores)
+        return scores
+
+
+def model_scorer(model: Any, histories: Histories, *, encode: Callable[[Any], Any] | None = None) -> TiledScorer:
+    """Return the scorer of a SASRec model over the given histories.
+
+    Histories are encoded once, those of like length together, so that short ones cost little.
+
+    Args:
+        model: A SASRec.
+        histories: One history per row that will be asked for.
+        encode: What model.encoder() returned; give it where the same model is scored again and again.
+    """
+    encode = encode or model.encoder()
+    lengths = np.minimum(histories.lengths, model.config.max_len)
+    vectors = np.empty((len(histories), model.config.hidden_dim), np.float32)
+    order = np.argsort(lengths, kind="stable")
+    for start in range(0, order.size, ENCODER_BATCH):
+        rows = order[start : start + ENCODER_BATCH]
+        width = max(1, int(lengths[rows[-1]]))
+        batch = left_padded(histories.item_ids, histories.offsets[1:][rows], lengths[rows], width)
+        vectors[rows] = np.asarray(encode(batch))
+    return vector_scorer(vectors, np.asarray(model.item_table, np.float32))
+
+
+def vector_scorer(users: NDArray[np.float32], items: NDArray[np.float32]) -> TiledScorer:
+    """Return the scorer whose scores are the products of user vectors (H, D) and item vectors (V, D)."""
+    return TiledScorer(len(items), lambda rows, ids, out: np.matmul(users[rows], items[ids].T, out=out))
+
+
+def popularity_scorer(train: Histories, n_items: int) -> TiledScorer:
+    """Return the baseline that scores every item by its count in the training histories, for every user alike."""
+    counts = np.bincount(train.item_ids, minlength=n_items + 1).astype(np.float32)
+    return TiledScorer(counts.size, lambda _, ids, out: np.copyto(out, counts[ids]))

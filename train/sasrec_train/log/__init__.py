@@ -1,0 +1,1 @@
+"""From a file to interactions: read, check, filter, encode, order."""

@@ -1,0 +1,1 @@
+"""The network: layers and the SASRec model, in Keras 3."""

@@ -1,0 +1,294 @@
+"""A RUN folder: a trained network with everything needed to judge and to export it, without the log it came from."""
+
+import platform
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from sasrec_train import errors, split, staging
+from sasrec_train.config import ModelConfig, TrainConfig
+from sasrec_train.errors import ConfigError, RunError
+from sasrec_train.log.filters import Filters
+from sasrec_train.log.interactions import Interactions
+from sasrec_train.run import files
+from sasrec_train.split import Split, SplitConfig
+from sasrec_train.training.checkpoints import Checkpoints, folder_of
+from sasrec_train.training.state import Epoch
+
+if TYPE_CHECKING:
+    from sasrec_train.network.model import SASRec
+    from sasrec_train.training.distribute import Workers
+    from sasrec_train.training.loop import Trained
+
+__all__ = ["CONFIG", "FORMAT_VERSION", "Run", "RunConfig", "check_unfinished", "create", "join"]
+
+FORMAT_VERSION = 1
+CONFIG = "config.json"
+VERSIONED = ("sasrec-edge", "tensorflow", "keras", "numpy")
+
+
+class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """config.json: what made the run."""
+
+    format_version: int
+    """Of the folder's layout; newer ones are refused."""
+    preset: str
+    """The preset the two configurations started from."""
+    data: str
+    """What the log was called on the command line."""
+    data_sha256: str
+    """Interactions.sha256 of the log."""
+    model: ModelConfig
+    """The network."""
+    train: TrainConfig
+    """The recipe."""
+    versions: dict[str, str]
+    """Python and the packages that made the weights."""
+    filters: Filters = Filters()
+    """What of the log was left out."""
+    split: SplitConfig | None = None
+    """How the log was split; None in runs older than split.npz: leave-one-out."""
+
+
+class Run:
+    """A RUN folder, read and checked. The network itself is loaded by model() only.
+
+    Use Run.load(path), or create() to make one.
+    """
+
+    def __init__(self, path: Path, config: RunConfig, interactions: Interactions, metrics: dict[str, Any]):
+        self.path = path
+        """The folder."""
+        self.config = config
+        """What made the run."""
+        self.interactions = interactions
+        """The log, as far as the model knows it."""
+        self.metrics = metrics
+        """Test metrics as written by training: {"full": {"hr@10": …}, "sampled": {…}, "popularity": {…}, …}."""
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Run":
+        """Return the run in a folder. TensorFlow is not imported.
+
+        Raises:
+            RunError: The folder or a file is missing or damaged; the message names it.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            raise RunError(f"{path} is no folder. Give a folder that `sasrec-edge train` wrote.")
+        config = _read_config(path)
+        interactions = replace(files.read_interactions(path, config.data), filters=config.filters)
+        if interactions.n_items != config.model.n_items:
+            raise errors.damaged(path / "items.txt", f"{interactions.n_items} items, expected {config.model.n_items}")
+        if interactions.sha256 != config.data_sha256:
+            raise errors.damaged(path / "histories.npz", "other histories or keys than the model was trained on")
+        if not (path / "model.keras").is_file():
+            raise errors.missing(path / "model.keras")
+        return cls(path, config, interactions, files.read_metrics(path / "metrics.json"))
+
+    @property
+    def model_config(self) -> ModelConfig:
+        """The network's configuration."""
+        return self.config.model
+
+    @property
+    def train_config(self) -> TrainConfig:
+        """The recipe it was trained by."""
+        return self.config.train
+
+    @property
+    def data_sha256(self) -> str:
+        """Digest of the log."""
+        return self.config.data_sha256
+
+    @property
+    def seed(self) -> int:
+        """Seed of the training."""
+        return self.config.train.seed
+
+    def split(self) -> Split:
+        """Return the parts of the log as they were when the network was trained.
+
+        Raises:
+            RunError: split.npz is missing or damaged.
+        """
+        if self.config.split is None:
+            return split.leave_one_out(self.interactions)
+        histories = self.interactions.histories
+        return files.read_split(self.path / "split.npz", histories).apply(histories)
+
+    def model(self) -> "SASRec":
+        """Load the trained network.
+
+        Raises:
+            RunError: model.keras is damaged, or holds another network than config.json says.
+        """
+        import keras  # noqa: PLC0415, TID251 - a Run is cheap until its network is asked for
+
+        from sasrec_train.network.model import SASRec  # noqa: PLC0415
+
+        path = self.path / "model.keras"
+        try:
+            model = keras.saving.load_model(path, compile=False)
+        except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            reason = str(error).strip().partition("\n")[0][:200]
+            raise errors.damaged(path, reason or type(error).__name__) from error
+        if not isinstance(model, SASRec) or model.config != self.model_config:
+            raise errors.damaged(path, f"another network than {CONFIG} describes")
+        return model
+
+
+def create(
+    interactions: Interactions,
+    model_config: ModelConfig,
+    train_config: TrainConfig,
+    out: str | Path,
+    *,
+    preset: str = "custom",
+    split_config: SplitConfig | None = None,
+    force: bool = False,
+    resume: bool = False,
+    checkpoint_every_s: float = 600.0,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    workers: "Workers | None" = None,
+) -> Run:
+    """Train on a log, measure on its test items, and write the RUN folder.
+
+    The folder appears when it is whole. Whatever fails before leaves `out` as it was, and the checkpoints beside it
+    (checkpoints.folder_of), which are removed at the end.
+
+    Args:
+        interactions: The log.
+        model_config: The network.
+        train_config: The recipe.
+        out: The folder to write.
+        preset: Name of the preset the configurations started from, for the record.
+        split_config: How the log is split; leave-one-out by default.
+        force: Replace an existing RUN, and forget an unfinished training.
+        resume: Go on from the checkpoints of an unfinished training, where there are any.
+        checkpoint_every_s: Seconds between checkpoints within an epoch; there is one after each epoch anyway.
+        on_epoch: Called after each epoch.
+        workers: Those who train together, see distribute.connect; this is their chief, the others call join().
+
+    Raises:
+        RunError: `out` exists already, or holds an unfinished training that is neither resumed nor to be replaced.
+        TrainError: See loop.train.
+    """
+    from sasrec_train.evaluation import evaluate  # noqa: PLC0415 - reading a Run is light
+    from sasrec_train.training import distribute, learning_curve, loop  # noqa: PLC0415 - reading a Run is light
+
+    workers = workers or distribute.ALONE
+    split_config = split_config or SplitConfig()
+    points = split.split(interactions, split_config)
+    parts = points.apply(interactions.histories)
+    config = RunConfig(
+        format_version=FORMAT_VERSION,
+        preset=preset,
+        data=interactions.name,
+        data_sha256=interactions.sha256,
+        model=model_config,
+        train=train_config,
+        versions={"python": platform.python_version(), **{name: metadata.version(name) for name in VERSIONED}},
+        filters=interactions.filters,
+        split=split_config,
+    )
+    checkpoints = Checkpoints(folder_of(Path(out)), _identity(config), every_s=checkpoint_every_s)
+    with staging.staged(Path(out), force=force, marker=CONFIG) as folder:
+        check_unfinished(Path(out), force=force, resume=resume)
+        if not resume:
+            checkpoints.remove()
+        trained = loop.train(
+            interactions,
+            model_config,
+            train_config,
+            split=parts,
+            on_epoch=on_epoch,
+            checkpoints=checkpoints,
+            workers=workers,
+        )
+        trained.model.save(folder / "model.keras")
+        files.write_json(folder / CONFIG, msgspec.to_builtins(config))
+        files.write_interactions(folder, interactions)
+        files.write_split(folder / "split.npz", points)
+        files.write_json(folder / "split.json", _describe(interactions, split_config, parts, trained))
+        files.write_history(folder / "history.csv", trained.epochs)
+        learning_curve.draw(folder / "learning_curve.svg", trained.epochs, trained.best_epoch)
+        files.write_json(folder / "metrics.json", evaluate.on_test(trained.model, parts))
+    checkpoints.remove()
+    return Run.load(out)
+
+
+def join(
+    interactions: Interactions,
+    model_config: ModelConfig,
+    train_config: TrainConfig,
+    *,
+    split_config: SplitConfig | None = None,
+    workers: "Workers",
+) -> None:
+    """Train with others as a worker that is not their chief: nothing is written, the chief does it.
+
+    Raises:
+        TrainError: See loop.train.
+    """
+    from sasrec_train.training import loop  # noqa: PLC0415 - see create
+
+    parts = split.split(interactions, split_config or SplitConfig()).apply(interactions.histories)
+    loop.train(interactions, model_config, train_config, split=parts, workers=workers)
+
+
+def check_unfinished(out: Path, *, force: bool, resume: bool) -> None:
+    """Refuse to start over where an unfinished training would be lost.
+
+    Raises:
+        RunError: There are checkpoints, and neither --resume nor --force says what to do with them.
+    """
+    folder = folder_of(out)
+    if not (force or resume) and folder.exists():
+        raise RunError(f"{folder} holds an unfinished training. Go on with --resume, or start over with --force.")
+
+
+def _identity(config: RunConfig) -> dict[str, Any]:
+    """What a checkpoint must have in common with the run that goes on from it."""
+    parts = (config.model, config.train, config.filters, config.split)
+    fields = {name: value for part in parts for name, value in msgspec.to_builtins(part).items()}
+    return {"n_items": config.model.n_items, "a log of SHA-256": config.data_sha256, **fields}
+
+
+def _describe(interactions: Interactions, config: SplitConfig, parts: Split, trained: "Trained") -> dict[str, Any]:
+    protocol: dict[str, Any] = {"protocol": config.kind}
+    if config.kind == "temporal" and interactions.times is not None:
+        first, second = split.boundaries(interactions.times, config)
+        protocol |= {"validation_from": first, "test_from": second}
+    trained_on = np.bincount(parts.train.item_ids, minlength=interactions.n_items + 1) > 0
+    return {
+        **protocol,
+        "users": len(interactions.user_keys),
+        "items": interactions.n_items,
+        "interactions": int(interactions.histories.item_ids.size),
+        "train_interactions": int(parts.train.item_ids.size),
+        "validation_users": int(parts.validation.users.size),
+        "test_users": int(parts.test.users.size),
+        "test_items_not_trained_on": int(np.count_nonzero(~trained_on[parts.test.targets])),
+        "chosen_on": "validation, whole catalogue, seen items excluded, ndcg@10",
+        "best_epoch": trained.best_epoch,
+    }
+
+
+def _read_config(path: Path) -> RunConfig:
+    raw = files.read_json(path / CONFIG)
+    version = raw.get("format_version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise RunError(
+            f"{path / CONFIG}: format_version is {version}, this sasrec-edge reads up to {FORMAT_VERSION}. Upgrade it."
+        )
+    try:
+        return msgspec.convert(raw, RunConfig)
+    except (msgspec.ValidationError, ConfigError) as error:
+        raise errors.damaged(path / CONFIG, str(error)) from error

@@ -1,0 +1,1 @@
+"""Training: windows and batches, losses, the step, the loop, checkpoints."""

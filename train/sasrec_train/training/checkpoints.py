@@ -1,0 +1,163 @@
+"""What a training run leaves on disk while it goes on, so that a kill costs minutes: last and best checkpoint."""
+
+import contextlib
+import json
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from sasrec_train import errors
+from sasrec_train.errors import ConfigError, RunError
+from sasrec_train.training.state import Progress
+
+__all__ = ["Checkpoints", "folder_of"]
+
+FORMAT_VERSION = 1
+LAST = "last.npz"
+MEMO = "memo"  # Key of the JSON among the arrays; they are one file, so they are of one moment.
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def folder_of(out: Path) -> Path:
+    """Return the folder that holds the checkpoints of a run while it is trained: run.training beside run."""
+    out = out.resolve()
+    return out.with_name(f"{out.name}.training")
+
+
+class Checkpoints:
+    """Checkpoints of one run: `last.npz` to go on from, `best-N.npz` with the weights of the best epoch N.
+
+    A file appears when it is whole; the one before it is there until then.
+
+    Args:
+        folder: Where they lie; made when the first is saved.
+        identity: What must be equal for a checkpoint to be gone on from: name → value, both plain JSON.
+        every_s: Seconds between checkpoints within an epoch; there is one after each epoch anyway.
+    """
+
+    def __init__(self, folder: Path, identity: Mapping[str, Any], *, every_s: float = 600.0):
+        self.folder = folder
+        self._identity = json.loads(json.dumps(identity))
+        self._every_s = every_s
+        self._saved = time.monotonic()
+
+    @property
+    def due(self) -> bool:
+        """Whether the last checkpoint is so old that another one within the epoch is worth it."""
+        return time.monotonic() - self._saved >= self._every_s
+
+    def exists(self) -> bool:
+        """Return whether there is something to go on from."""
+        return (self.folder / LAST).is_file()
+
+    def save(self, arrays: Arrays, progress: Progress, *, best: Arrays | None = None) -> None:
+        """Save the state, and with it the weights of the best epoch where that is the one just finished.
+
+        Raises:
+            RunError: The disk is full, or cannot be written; the checkpoints before are as they were.
+        """
+        memo = {
+            "format_version": FORMAT_VERSION,
+            "identity": self._identity,
+            "progress": msgspec.to_builtins(progress),
+        }
+        with self._explained(progress):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if best is not None:
+                _write(self.folder / _best_name(progress), best)
+            _write(self.folder / LAST, {**arrays, MEMO: np.array(json.dumps(memo))})
+        for old in self.folder.glob("best-*.npz"):
+            if old.name != _best_name(progress):
+                old.unlink()
+        self._saved = time.monotonic()
+
+    def load(self) -> tuple[dict[str, NDArray[Any]], Progress]:
+        """Return the last state.
+
+        Raises:
+            RunError: The file is damaged, or of a newer version.
+            ConfigError: It is of a run with another log, network or recipe; the message says what differs.
+        """
+        path = self.folder / LAST
+        arrays = _read(path)
+        try:
+            memo = json.loads(str(arrays.pop(MEMO)))
+            version, identity = memo["format_version"], memo["identity"]
+            if version > FORMAT_VERSION:
+                raise RunError(f"{path}: format_version is {version}, this sasrec-edge reads up to {FORMAT_VERSION}. "
+                               "Upgrade it, or start over with --force.")  # fmt: skip
+            self._compare(identity)
+            progress = msgspec.convert(memo["progress"], Progress)
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, ConfigError | RunError):
+                raise
+            raise _damaged(path, error) from error
+        return arrays, progress
+
+    def load_best(self, progress: Progress) -> dict[str, NDArray[Any]]:
+        """Return the weights of the best epoch."""
+        return _read(self.folder / _best_name(progress))
+
+    def remove(self) -> None:
+        """Remove the folder: the run is whole."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _compare(self, identity: Mapping[str, Any]) -> None:
+        for name, now in self._identity.items():
+            then = identity.get(name)
+            if then != now:
+                raise ConfigError(
+                    f"{self.folder / LAST} is of a run with {name} {then!r:.80}, not {now!r:.80}. "
+                    "Give the same log and options to go on with it, or start over with --force."
+                )
+
+    @contextlib.contextmanager
+    def _explained(self, progress: Progress) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            left = "The last good checkpoint is as it was" if self.exists() else "There is no checkpoint yet"
+            raise RunError(
+                f"{self.folder}: the checkpoint after epoch {len(progress.epochs)} could not be saved "
+                f"({error.strerror or error}). {left}: make room, and go on with --resume."
+            ) from error
+
+
+def _best_name(progress: Progress) -> str:
+    return f"best-{progress.best_epoch}.npz"
+
+
+def _write(path: Path, arrays: Arrays) -> None:
+    """Write beside the place, flush to the disk, rename."""
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type] # a key may not be allow_pickle, and none is
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except FileNotFoundError as error:
+        raise errors.missing(path) from error
+    except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> RunError:
+    return RunError(f"{path} is damaged ({str(error)[:80]}). Start over with --force.")

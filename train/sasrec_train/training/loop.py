@@ -1,0 +1,237 @@
+"""Training: batches in, the weights of the epoch with the best validation NDCG@10 out."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import keras  # noqa: TID251 - the training graph is built here
+import numpy as np
+
+from sasrec_train.config import ModelConfig, TrainConfig
+from sasrec_train.errors import ConfigError, DataError
+from sasrec_train.evaluation import evaluate, metrics
+from sasrec_train.log.interactions import Interactions
+from sasrec_train.network.model import SASRec
+from sasrec_train.split import Split, leave_one_out
+from sasrec_train.training.batches import Batches
+from sasrec_train.training.checkpoints import Checkpoints
+from sasrec_train.training.distribute import ALONE, Workers
+from sasrec_train.training.state import Epoch, Progress
+from sasrec_train.training.train_step import Trainer
+
+__all__ = ["Trained", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A trained network and how it came about."""
+
+    model: SASRec
+    """Uncompiled, with the weights of the best epoch."""
+    epochs: list[Epoch]
+    """Every epoch trained."""
+    best_epoch: int
+    """The epoch the weights are from."""
+
+
+def train(
+    interactions: Interactions,
+    model_config: ModelConfig,
+    train_config: TrainConfig,
+    *,
+    split: Split | None = None,
+    on_epoch: Callable[[Epoch], None] | None = None,
+    checkpoints: Checkpoints | None = None,
+    workers: Workers = ALONE,
+) -> Trained:
+    """Train SASRec on a log. The same arguments on the same machine give the same weights.
+
+    Args:
+        interactions: The log.
+        model_config: The network; its n_items must be the log's.
+        train_config: The recipe.
+        split: leave_one_out(interactions), where it is already made.
+        on_epoch: Called after each epoch, by the chief only.
+        checkpoints: Where to save what a kill must not cost; what is there already is gone on from.
+        workers: Those who train together; all of them call this with the same log and recipe.
+
+    Raises:
+        ConfigError: The network is made for another catalogue, or training diverges.
+        DataError: The log is too small to be split or to be learned from.
+        RunError: A checkpoint cannot be saved or read.
+        WorkerLostError: Another worker is gone.
+    """
+    if model_config.n_items != interactions.n_items:
+        raise ConfigError(
+            f"n_items is {model_config.n_items}, but {interactions.name} has {interactions.n_items} items. "
+            "Make the configuration for this log."
+        )
+    split = split or leave_one_out(interactions)
+    batches = _batches(split, model_config, train_config)
+    if not len(batches):
+        raise DataError(
+            f"{interactions.name}: no history has two items left after validation and test are held out. "
+            "Give a longer log."
+        )
+    return _Run(split, batches, model_config, train_config, on_epoch, checkpoints, workers).train()
+
+
+def _batches(split: Split, model: ModelConfig, recipe: TrainConfig) -> Batches:
+    return Batches(
+        split.train,
+        n_items=model.n_items,
+        max_len=model.max_len,
+        batch_size=recipe.batch_size,
+        batch_unit=recipe.batch_unit,
+        windows=recipe.windows,
+        num_negatives=recipe.num_negatives if recipe.samples else 0,
+        negatives=recipe.negatives,
+        negative_sampling=recipe.negative_sampling,
+        newest_only=not model.causal,
+        seed=recipe.seed,
+    )
+
+
+class _Run:
+    """One training run, from its first or its last saved step to its end."""
+
+    def __init__(
+        self,
+        split: Split,
+        batches: Batches,
+        model_config: ModelConfig,
+        recipe: TrainConfig,
+        on_epoch: Callable[[Epoch], None] | None,
+        checkpoints: Checkpoints | None,
+        workers: Workers,
+    ):
+        self.recipe = recipe
+        self.batches = batches
+        self.on_epoch = on_epoch
+        self.checkpoints = checkpoints if workers.rank == 0 else None
+        self.workers = workers
+        self.num_epochs = max(recipe.epochs, -(-recipe.min_steps // len(batches)))
+        # The same users in every run, whatever its seed.
+        self.validation = split.validation.sample(recipe.validation_users or split.validation.users.size, seed=0)
+        keras.utils.set_random_seed(recipe.seed)
+        # The network that is judged and saved: averaged weights stand in it while the other one is trained.
+        self.judged = SASRec(model_config)
+        self.encode = self.judged.encoder()
+        self.trainer = Trainer(
+            SASRec(model_config),
+            recipe,
+            total_steps=self.num_epochs * len(batches),
+            positions_per_batch=batches.positions_per_batch,
+            log_probabilities=batches.log_probabilities,
+            workers=workers,
+        )
+        self.progress = Progress()
+        self.epoch = 0  # finished ones; the chief's progress says more
+        self.best: list[Any] = []
+
+    def train(self) -> Trained:
+        self._restore()
+        while not self._chief_says(finished=self._is_finished()):
+            self._train_epoch()
+            if self.workers.rank == 0:
+                self._judge()
+            self.epoch += 1
+            self.progress.batch, self.progress.seconds = 0, 0.0
+        if self.best:
+            self.judged.set_weights(self.best)
+        return Trained(self.judged, self.progress.epochs, self.progress.best_epoch)
+
+    def _restore(self) -> None:
+        """Go on from the last checkpoint; every worker gets the chief's state."""
+        state = self.trainer.state
+        if self.checkpoints is not None and self.checkpoints.exists():
+            arrays, self.progress = self.checkpoints.load()
+            for name, variable in state.items():
+                variable.assign(arrays[name])
+            if self.progress.best_epoch:
+                self.best = _in_order(self.checkpoints.load_best(self.progress))
+        place = np.array([len(self.progress.epochs), self.progress.batch], np.int32)
+        if self.workers.count > 1:
+            place, *values = self.workers.share([place, *(variable.numpy() for variable in state.values())])
+            for variable, value in zip(state.values(), values, strict=True):
+                variable.assign(value)
+            for generator in _seeds(self.trainer.network):  # or all workers would drop the same places
+                generator.assign_add([self.workers.rank, 0])
+        self.epoch, self.progress.batch = int(place[0]), int(place[1])
+
+    def _chief_says(self, *, finished: bool) -> bool:
+        if self.workers.count == 1:
+            return finished
+        return bool(self.workers.share([np.array([finished], np.int32)])[0][0])
+
+    def _is_finished(self) -> bool:
+        waited = self.epoch - self.progress.best_epoch
+        return self.epoch >= self.num_epochs or 0 < self.recipe.patience <= waited
+
+    def _train_epoch(self) -> None:
+        started = time.perf_counter() - self.progress.seconds
+        for arrays in self._ahead(self.epoch, self.progress.batch):
+            self.trainer(*arrays)
+            self.progress.batch += 1
+            if self.checkpoints is not None and self.checkpoints.due:
+                self.progress.seconds = time.perf_counter() - started
+                self._save()
+        self.trainer.catch_up()
+        self.progress.seconds = time.perf_counter() - started
+
+    def _ahead(self, epoch: int, start: int) -> Iterator[tuple[Any, ...]]:
+        """Yield the batches' arrays, each made in a thread while the step before it runs.
+
+        tf.data would do the same, but its generators make TensorFlow give freed memory back to the system at once
+        (M_TRIM_THRESHOLD), and a step then takes twice the time.
+        """
+        batches = self.batches.epoch(epoch, start=start)
+        with ThreadPoolExecutor(1) as thread:
+            ahead = thread.submit(next, batches, None)
+            while (batch := ahead.result()) is not None:
+                ahead = thread.submit(next, batches, None)
+                yield batch.share(self.workers.rank, self.workers.count).arrays
+
+    def _judge(self) -> None:
+        """Rank the validation items, note the epoch, and save."""
+        loss = self.trainer.take_loss() / len(self.batches)
+        if not np.isfinite(loss):
+            raise ConfigError(
+                f"the training loss is {loss} in epoch {self.epoch + 1}, expected a number: training diverged. "
+                f"Lower --learning-rate (it is {self.recipe.learning_rate:g})."
+            )
+        started = time.perf_counter()
+        self.trainer.judge(self.judged)
+        scorer = evaluate.model_scorer(self.judged, self.validation.histories, encode=self.encode)
+        ranks, _ = evaluate.rank(scorer, self.validation, n_items=self.judged.config.n_items, num_negatives=0)
+        epoch = Epoch(
+            epoch=self.epoch + 1,
+            total=self.num_epochs,
+            loss=loss,
+            validation=metrics.ranking_metrics(ranks),
+            seconds=self.progress.seconds,
+            validation_seconds=time.perf_counter() - started,
+        )
+        better = self.progress.add(epoch)
+        if better:
+            self.best = self.judged.get_weights()
+        if self.checkpoints is not None:
+            self._save(best={str(i): weight for i, weight in enumerate(self.best)} if better else None)
+        if self.on_epoch is not None:
+            self.on_epoch(epoch)
+
+    def _save(self, best: dict[str, Any] | None = None) -> None:
+        if self.checkpoints is not None:
+            arrays = {name: variable.numpy() for name, variable in self.trainer.state.items()}
+            self.checkpoints.save(arrays, self.progress, best=best)
+
+
+def _in_order(arrays: dict[str, Any]) -> list[Any]:
+    return [arrays[name] for name in sorted(arrays, key=int)]
+
+
+def _seeds(network: SASRec) -> list[Any]:
+    """The states of the generators that dropout draws from."""
+    return [weight.value for weight in network.non_trainable_variables if "seed_generator" in weight.path]
