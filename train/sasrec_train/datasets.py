@@ -55,7 +55,7 @@ def load(
         item_column: Column of item keys.
         time_column: Column of times: numbers, dates, or either as text.
         titles: A file with item and title columns. A .inter file finds the .item file beside it by itself, a
-            rating_filter.dat its movies.dat.
+            ratings.dat its movies.dat.
         filters: What to leave out: low ratings, then repeated rows, then what is outside the k-core.
 
     Raises:
