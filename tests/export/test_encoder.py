@@ -1,6 +1,7 @@
 """The inference function is the trained network, for every option of the network."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import numpy as np
@@ -162,6 +163,13 @@ def test_the_tflite_graph_takes_a_transformed_table(diagonal) -> None:
 WAYS = ("Int8Table", "Int8BatchTable", "Int8FloatTable", "Int4Table")
 
 
+@functools.cache
+def converted(hidden_dim: int) -> Any:
+    """(network, its converted blocks): the conversion takes seconds and does not depend on the table."""
+    model = network(hidden_dim=hidden_dim)
+    return model, onnx_blocks(model)
+
+
 @pytest.mark.parametrize("transform", ["none", "smooth", "whiten"])
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("hidden_dim", [5, 16, 50, 128, 256, 300])
@@ -175,7 +183,7 @@ def test_an_integer_table_works_at_any_width_under_any_transform(hidden_dim, way
     from sasrec_export.table import transform as transforms
     from sasrec_export.table.quantized_table import quantize_rows
 
-    model = network(hidden_dim=hidden_dim)
+    model, blocks = converted(hidden_dim)
     table = quantize_rows(zero_padding_row(model), 7 if way == "Int4Table" else 127)
     if transform != "none":
         moment = np.cov(zero_padding_row(model).T)
@@ -184,7 +192,7 @@ def test_an_integer_table_works_at_any_width_under_any_transform(hidden_dim, way
     held = table.dequantize()
     module = int4 if way == "Int4Table" else int8
     holder = getattr(module, way)(table, rows=N_ITEMS + 1)
-    built = entries.recommend_graph(onnx_blocks(model), holder, ExportOptions(), top_k=5)
+    built = entries.recommend_graph(blocks.copy(), holder, ExportOptions(), top_k=5)
     session = onnxruntime.InferenceSession(ir.to_proto(built).SerializeToString())
     histories = random_histories(np.random.default_rng(1), 7)
     feeds = {"history": histories, "exclude": np.zeros((6, 0), np.int32), "k": np.array([N_ITEMS])}

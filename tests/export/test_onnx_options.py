@@ -1,5 +1,6 @@
 """What the options of `export` make of the ONNX files, and that the answers stay the same."""
 
+import functools
 import re
 
 import numpy as np
@@ -17,12 +18,18 @@ pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
 FEED = {"exclude": np.array([[3, 4], [0, 0]], np.int32), "k": np.array([5])}
 
 
-def written(trained, tmp_path, recipe: str = "wi8", **shape):
-    """Write one variant; return entry → file."""
+@functools.cache
+def writer(trained):
+    """One writer for all tests: it converts the encoder once for each opset."""
     from sasrec_export.bundle import variants
 
+    return variants.writers(trained, {"onnx"})["onnx"]
+
+
+def written(trained, tmp_path, recipe: str = "wi8", **shape):
+    """Write one variant; return entry → file."""
     (chosen,) = plan(("onnx",), (recipe,), options=ExportOptions(**shape))
-    return variants.writers(trained, {"onnx"})["onnx"].write(chosen, trained.item_table(chosen.engine.table), tmp_path)
+    return writer(trained).write(chosen, trained.item_table(chosen.engine.table), tmp_path)
 
 
 def answers(path, feed) -> list:

@@ -23,7 +23,7 @@ from sasrec_train.config import ModelConfig
 from sasrec_train.network.layers import LAYER_NORM_EPSILON, SASRecBlock
 from sasrec_train.network.model import SASRec
 
-__all__ = ["OnnxEncoder", "absorbs"]
+__all__ = ["InferenceEncoder", "folds_projections"]
 
 MOST_ABSORBED_HEADS = 2
 """Absorbed heads are as wide as the network each: beyond two, that work outweighs the transpositions it saves."""
@@ -32,12 +32,12 @@ Linear = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Kernel (in, out) and bias (out,)."""
 
 
-def absorbs(config: ModelConfig) -> bool:
+def folds_projections(config: ModelConfig) -> bool:
     """Return whether the heads of all blocks are absorbed, or only those of the last."""
     return config.num_heads <= MOST_ABSORBED_HEADS
 
 
-class OnnxEncoder(tf.Module):  # type: ignore[misc] # TensorFlow has no types
+class InferenceEncoder(tf.Module):  # type: ignore[misc] # TensorFlow has no types
     """The blocks of one trained model, between its embeddings and its similarity.
 
     Args:
@@ -51,9 +51,9 @@ class OnnxEncoder(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         self.activate = (
             gelu if gelu is not None and model.config.activation == "gelu" else ACTIVATIONS[model.config.activation]
         )
-        form = _AbsorbedBlock if absorbs(model.config) else _SplitBlock
+        form = _FoldedBlock if folds_projections(model.config) else _SplitBlock
         self.blocks = [form.of(block) for block in model.blocks[:-1]]
-        self.last = _AbsorbedBlock.of(model.blocks[-1])
+        self.last = _FoldedBlock.of(model.blocks[-1])
         self.final_norm = None if model.final_norm is None else _norm(model.final_norm, model.config.hidden_dim)
 
     def __call__(self, x: Any, key_bias: Any, bias: Any, rows: Any) -> Any:
@@ -117,7 +117,7 @@ class _Block:
 
 
 @dataclass(frozen=True, slots=True)
-class _AbsorbedBlock(_Block):
+class _FoldedBlock(_Block):
     """A block whose projections are multiplied out: a query meets the keys' source, pooling comes before the value."""
 
     to_keys: Linear
@@ -126,7 +126,7 @@ class _AbsorbedBlock(_Block):
     """(H·D, D): value and output projection of what each head pooled."""
 
     @classmethod
-    def of(cls, block: SASRecBlock) -> "_AbsorbedBlock":
+    def of(cls, block: SASRecBlock) -> "_FoldedBlock":
         attention, heads, width = block.attention, block.num_heads, block.hidden_dim
         query, query_bias, key, value, value_bias = (
             np.asarray(weight, np.float64)

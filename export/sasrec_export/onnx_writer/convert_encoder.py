@@ -11,7 +11,7 @@ import tf2onnx  # noqa: TID251 - the one place that converts to ONNX
 import tf2onnx.optimizer  # noqa: TID251
 from onnx import version_converter
 
-from sasrec_export.encoder.inference_encoder import OnnxEncoder, absorbs
+from sasrec_export.encoder.inference_encoder import InferenceEncoder, folds_projections
 from sasrec_export.errors import ConversionError
 from sasrec_export.onnx_writer import fusions
 from sasrec_train.network.model import SASRec
@@ -19,7 +19,7 @@ from sasrec_train.network.model import SASRec
 __all__ = ["ENCODER_INPUTS", "encoder_to_onnx"]
 
 ENCODER_INPUTS = ("x", "key_bias", "bias", "rows")
-"""See OnnxEncoder. The last two are there only where the model has more than one block."""
+"""See InferenceEncoder. The last two are there only where the model has more than one block."""
 
 
 def encoder_to_onnx(model: SASRec, *, opset: int) -> ir.Model:
@@ -32,10 +32,10 @@ def encoder_to_onnx(model: SASRec, *, opset: int) -> ir.Model:
     signature = (
         tf.TensorSpec((None, None, width), tf.float32, name="x"),
         tf.TensorSpec((None, 1, None), tf.float32, name="key_bias"),
-        tf.TensorSpec((None,) * 3 if absorbs(model.config) else (None, 1, None, None), tf.float32, name="bias"),
+        tf.TensorSpec((None,) * 3 if folds_projections(model.config) else (None, 1, None, None), tf.float32, name="bias"),
         tf.TensorSpec((3,), tf.int64, name="rows"),
     )
-    encoder = OnnxEncoder(model)
+    encoder = InferenceEncoder(model)
 
     def user(x: object, key_bias: object, bias: object, rows: object) -> dict[str, object]:
         return {"user": encoder(x, key_bias, bias, rows)}

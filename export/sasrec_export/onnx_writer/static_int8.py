@@ -20,7 +20,7 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnxruntime import quantization
 
-from sasrec_export.encoder.inference_encoder import absorbs
+from sasrec_export.encoder.inference_encoder import folds_projections
 from sasrec_export.encoder.int8_mask import masking_value
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.config import ModelConfig
@@ -53,7 +53,7 @@ class Calibration:
         c = self.config
         scale = math.sqrt(c.hidden_dim) if c.scale_embeddings else 1.0
         later = np.triu(np.full((c.max_len, c.max_len), masked if c.causal else 0.0, np.float32), 1)
-        later = np.repeat(later, c.num_heads, axis=0) if absorbs(c) else later[None]
+        later = np.repeat(later, c.num_heads, axis=0) if folds_projections(c) else later[None]
         # Batches of one size: onnxruntime's histograms want equal shapes.
         rows = min(ROWS, len(self.histories))
         for start in range(0, min(HISTORIES, len(self.histories)) - rows + 1, rows):
@@ -62,7 +62,7 @@ class Calibration:
             yield {
                 "x": (self.table[history] * scale + self.positions).astype(np.float32),
                 "key_bias": key_bias,
-                "bias": np.minimum(key_bias if absorbs(c) else key_bias[:, None], later),
+                "bias": np.minimum(key_bias if folds_projections(c) else key_bias[:, None], later),
                 "rows": np.array([len(history), -1, c.hidden_dim]),
             }
 

@@ -11,7 +11,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from sasrec_export.encoder.inference_encoder import absorbs
+from sasrec_export.encoder.inference_encoder import folds_projections
 from sasrec_export.export_options import ExportOptions
 from sasrec_export.onnx_writer.graph_builder import GraphBuilder
 from sasrec_export.onnx_writer.tables.fp32 import Table
@@ -126,10 +126,10 @@ def _key_bias(builder: GraphBuilder, blocks: Blocks, ids: ir.Value) -> ir.Value:
 def _bias(
     builder: GraphBuilder, blocks: Blocks, key_bias: ir.Value, history: ir.Value, options: ExportOptions
 ) -> ir.Value:
-    """Join key_bias with the causal mask, in the layout that OnnxEncoder names."""
+    """Join key_bias with the causal mask, in the layout that InferenceEncoder names."""
     c = blocks.config
-    repeats = c.num_heads if absorbs(c) else 1
-    if not absorbs(c):
+    repeats = c.num_heads if folds_projections(c) else 1
+    if not folds_projections(c):
         key_bias = builder.op("Unsqueeze", [key_bias, builder.constant("history_axis", np.array([1]))])  # (B, 1, 1, T)
     if not c.causal:
         return key_bias

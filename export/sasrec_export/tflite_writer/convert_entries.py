@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf  # noqa: TID251 - the graph that the TFLite converter takes
 
-from sasrec_export.encoder.inference_encoder import OnnxEncoder, absorbs
+from sasrec_export.encoder.inference_encoder import InferenceEncoder, folds_projections
 from sasrec_export.export_options import ExportOptions
 from sasrec_export.search_plan import SearchPlan
 from sasrec_export.table.transform import Matrix
@@ -32,7 +32,7 @@ class _Contract(tf.Module):  # type: ignore[misc] # TensorFlow has no types
     def __init__(self, model: SASRec, *, top_k: int, options: ExportOptions, transform: Matrix | None):
         super().__init__(name="sasrec")
         self.config = model.config
-        self.encoder = OnnxEncoder(model, gelu=lambda x: tf.nn.gelu(x, approximate=False))
+        self.encoder = InferenceEncoder(model, gelu=lambda x: tf.nn.gelu(x, approximate=False))
         self.positions = np.asarray(model.position_embedding.embeddings, np.float32)
         self.search = SearchPlan.of(model.config.n_items)
         self.batch = options.batch or 1
@@ -83,12 +83,12 @@ class _Contract(tf.Module):  # type: ignore[misc] # TensorFlow has no types
     def _bias(self, key_bias: Any) -> Any:
         """Join key_bias with the causal mask, in the layout that the encoder names."""
         c = self.config
-        if not absorbs(c):
+        if not folds_projections(c):
             key_bias = tf.expand_dims(key_bias, 1)  # (B, 1, 1, T)
         if not c.causal:
             return key_bias
         later = np.triu(np.full((self.length, self.length), MASKED, np.float32), 1)
-        return tf.minimum(key_bias, np.repeat(later, c.num_heads if absorbs(c) else 1, axis=0))
+        return tf.minimum(key_bias, np.repeat(later, c.num_heads if folds_projections(c) else 1, axis=0))
 
     def _unit_over_temperature(self, x: Any) -> Any:
         """Vectors of length 1 / temperature.
