@@ -5,7 +5,7 @@ as much as the work it does:
 
 - Linear layers are products of two-dimensional tensors, which become Gemm; layer norms and GELU are spelled as
   onnxruntime recognises them.
-- Few heads are absorbed: q·k is one product of the query with ``Wq Wk'``, laid against the keys' source itself, and
+- Projections are folded for few heads: q·k is one product of the query with ``Wq Wk'``, laid against the keys' source itself, and
   ``Wv Wo`` is applied after pooling. Heads then need no transposition, and the key's bias falls out of the softmax.
 - The last block works for the newest position alone.
 """
@@ -25,16 +25,16 @@ from sasrec_train.network.model import SASRec
 
 __all__ = ["InferenceEncoder", "folds_projections"]
 
-MOST_ABSORBED_HEADS = 2
-"""Absorbed heads are as wide as the network each: beyond two, that work outweighs the transpositions it saves."""
+MAX_FOLDED_HEADS = 2
+"""A head with folded projections is as wide as the network: beyond two, that work outweighs the transpositions it saves."""
 
 Linear = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Kernel (in, out) and bias (out,)."""
 
 
 def folds_projections(config: ModelConfig) -> bool:
-    """Return whether the heads of all blocks are absorbed, or only those of the last."""
-    return config.num_heads <= MOST_ABSORBED_HEADS
+    """Return whether projections are folded in all blocks, or only in the last."""
+    return config.num_heads <= MAX_FOLDED_HEADS
 
 
 class InferenceEncoder(tf.Module):  # type: ignore[misc] # TensorFlow has no types
@@ -63,7 +63,7 @@ class InferenceEncoder(tf.Module):  # type: ignore[misc] # TensorFlow has no typ
             x: float32 (B, T, D), scaled item vectors plus positions.
             key_bias: float32 (B, 1, T), 0 where the history holds an item, a large negative number elsewhere.
             bias: float32, the same joined with the causal mask, in the layout of the blocks' logits: (B, T·H, T) with a
-                row per position and head where heads are absorbed, (B, 1, T, T) where not.
+                row per position and head where projections are folded, (B, 1, T, T) where not.
             rows: int64 (3,), [B, -1, D]: one shape serves every return to three dimensions.
         """
         for block in self.blocks:
