@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from sasrec_export.report.commands import keep_seen_option, report
+from sasrec_runtime.printing import print_lines
 
 __all__ = ["COMMANDS"]
 
@@ -109,15 +110,15 @@ def export(
             result["app"] = {"name": app, "files": app_module.sizes(bundle)}
         click.echo(json.dumps(result))
         return
-    click.echo(_parity_table(bundle.manifest.variants))
+    print_lines(_parity_table(bundle.manifest.variants))
     click.echo()
-    click.echo(render.table(measured))
+    print_lines(render.table(measured))
     if app is not None:
-        click.echo(f"\n{app_module.table(app, bundle)}")
+        print_lines(f"\n{app_module.table(app, bundle)}")
 
 
 def _say(what: str) -> None:
-    click.echo(what, err=True)
+    print_lines(what, err=True)
 
 
 def _parity_table(variants: list[Any]) -> str:

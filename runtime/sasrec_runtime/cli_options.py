@@ -38,7 +38,7 @@ def session_options(command: Command) -> Command:
     """Add the options of a session; the command takes them as `options`, the fields of `SessionOptions`."""
 
     @click.option(
-        "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Threads one call computes on."
+        "--threads", default=1, show_default=True, type=click.IntRange(1, 1024), help="Threads one call computes on."
     )
     @click.option("--spinning", is_flag=True, help="Waiting threads spin: a little faster, a core is always busy.")
     @click.option("--no-arena", is_flag=True, help="Give memory back after each call: slower, smaller.")

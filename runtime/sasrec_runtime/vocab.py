@@ -122,8 +122,13 @@ class Vocabulary:
         """
         return np.array(self.id_list(keys, unknown), np.int32)
 
-    def id_list(self, keys: Iterable[str], unknown: Unknown = "error", *, place: str = "keys") -> list[int]:
-        """Return `ids` as a list; `place` is what messages call the keys."""
+    def id_list(
+        self, keys: Iterable[str], unknown: Unknown = "error", *, place: str = "keys", suggest: bool = True
+    ) -> list[int]:
+        """Return `ids` as a list; `place` is what messages call the keys.
+
+        With `suggest` the message names similar keys, which takes up to 0.1 s: too long for every row of a file.
+        """
         keys = _as_list(keys, place)
         try:
             found = list(map(self._ids.get, keys))
@@ -136,21 +141,21 @@ class Vocabulary:
             return [item_id for item_id in found if item_id is not None]
         if unknown == "map":
             return [PAD_ID if item_id is None else item_id for item_id in found]
-        raise self._unknown_item(keys, found, place)
+        raise self._unknown_item(keys, found, place, suggest=suggest)
 
-    def _unknown_item(self, keys: list[str], found: list[int | None], place: str) -> UnknownItemError:
+    def _unknown_item(self, keys: list[str], found: list[int | None], place: str, *, suggest: bool) -> UnknownItemError:
         position = found.index(None)
         more = found.count(None) - 1
         return UnknownItemError(
             f"{place}[{position}] is {keys[position]!r:.80}, expected a key among the {len(self)} items of this bundle"
-            f"{f' ({more} more unknown)' if more else ''}. {self._closest(keys[position])}"
+            f"{f' ({more} more unknown)' if more else ''}. {self._closest(keys[position], suggest=suggest)}"
             "Leave it out, or choose unknown='drop' or 'map' (--unknown on the command line)."
         )
 
-    def _closest(self, key: str) -> str:
-        """Name keys that differ by spaces or case, or, in a small catalogue, by a few letters."""
+    def _closest(self, key: str, *, suggest: bool) -> str:
+        """Name keys that differ by spaces or case, or, in a small catalogue and on request, by a few letters."""
         close = [variant for variant in dict.fromkeys((key.strip(), key.lower(), key.upper())) if variant in self._ids]
-        if not close and len(self) <= FUZZY_LIMIT and len(key) <= 80:
+        if suggest and not close and len(self) <= FUZZY_LIMIT and len(key) <= 80:
             import difflib  # noqa: PLC0415 - only on the way to an error
 
             close = difflib.get_close_matches(key, [known for known in self.keys if known is not None])

@@ -159,7 +159,7 @@ def test_a_bad_line_of_csv_is_written_aside(recommender: Recommender, tmp_path: 
 def test_an_endless_line_is_a_bad_row(
     recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "LINE_LIMIT_BYTES", 100)
+    monkeypatch.setattr(readers, "LINE_LIMIT", 100)
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text('{"user": "' + "x" * 1000 + '"}\n{"user": "g", "history": []}')
     assert score_file(recommender, source, out, k=1) == Progress(rows=2, bad_rows=1, resumed_rows=0)
@@ -427,7 +427,7 @@ def test_the_command_counts_rows_and_names_the_bad_ones(runner: Any, shared_bund
     result = runner.invoke(main, arguments)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
-        f"4 rows answered by onnx-fp32: {out}\n1 rows have no answer: {job_module.bad_rows_path(out)}\n"
+        f"5 rows read: 4 answered by onnx-fp32 ({out}), 1 without an answer ({job_module.bad_rows_path(out)})\n"
     )
 
 
@@ -436,7 +436,7 @@ def test_the_command_prints_json(runner: Any, shared_bundle: Path, tmp_path: Pat
     arguments = ["score", str(shared_bundle), "--histories", str(source), "--out", str(out), "-k", "3", "--json"]
     assert json.loads(runner.invoke(main, arguments).stdout) == {
         "output_version": 1, "variant": "onnx-fp32", "out": str(out), "bad_rows_out": None,
-        "rows": 4, "bad_rows": 0, "resumed_rows": 0,
+        "rows": 4, "answered_rows": 4, "bad_rows": 0, "resumed_rows": 0,
     }  # fmt: skip
 
 

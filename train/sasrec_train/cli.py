@@ -83,7 +83,7 @@ def train(
         try:
             if workers is not None and not chief:
                 run.join(log, *configs, split_config=source.split, workers=workers)
-                click.echo(f"worker {workers.rank} is done; worker 0 writes {out}", err=True)
+                click.echo(console.printable(f"worker {workers.rank} is done; worker 0 writes {out}"), err=True)
                 return
             with console.epochs(plain=as_json) as show, board.events(tensorboard) as record:
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from sasrec_runtime.printing import print_lines
 from sasrec_train.data_options import LogOptions, data_options
 
 __all__ = ["keep_seen_option", "report"]
@@ -129,7 +130,7 @@ def _compare(compare: tuple[Path, Path], markdown: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(compare_module.plain(old, new)))
     else:
-        click.echo(compare_module.text(old, new, markdown=markdown))
+        print_lines(compare_module.text(old, new, markdown=markdown))
 
 
 def _print(measured: Any, out: Path | None, *, markdown: bool, as_json: bool) -> None:
@@ -138,10 +139,10 @@ def _print(measured: Any, out: Path | None, *, markdown: bool, as_json: bool) ->
     if as_json:
         click.echo(json.dumps(schema.plain(measured)))
         return
-    click.echo(render.markdown(measured) if markdown else render.table(measured))
+    print_lines(render.markdown(measured) if markdown else render.table(measured))
     if out is not None and not markdown:
-        click.echo(f"Report: {out / write.PAGE}")
+        print_lines(f"Report: {out / write.PAGE}")
 
 
 def _say(what: str) -> None:
-    click.echo(what, err=True)
+    print_lines(what, err=True)

@@ -18,7 +18,7 @@ from sasrec_runtime.batch import durable, formats, writers
 from sasrec_runtime.batch.rows import Answer, BadRow
 from sasrec_runtime.errors import RequestError
 
-__all__ = ["PART_ROWS", "Job", "JobDescription", "bad_rows_path"]
+__all__ = ["PART_ROWS", "Job", "JobDescription", "bad_rows_path", "can_resume"]
 
 PART_ROWS: Final = 4096
 """Rows of the input in one part: what a kill costs at most, and what is in memory."""
@@ -105,13 +105,19 @@ class Job:
         """Write a part whole."""
         _write_whole(self._folder / f"{part}.bad", b"".join(msgspec.json.encode(row) + b"\n" for row in bad))
         temporary = self._folder / f"{part}.tmp"
-        writers.write(temporary, self._kind, answers, str(self._description.options["separator"]))
+        options = self._description.options
+        safe = bool(options.get("spreadsheet_safe", False))
+        writers.write(temporary, self._kind, answers, str(options["separator"]), spreadsheet_safe=safe)
         durable.move(temporary, self._folder / f"{part}.rows")
 
     def bad_count(self, part: int) -> int:
         """Return how many bad rows a part that is done has."""
         with (self._folder / f"{part}.bad").open("rb") as file:
             return sum(1 for _ in file)
+
+    def answer_count(self, part: int) -> int:
+        """Return how many answers lie in the file of a part that is done."""
+        return writers.count(self._folder / f"{part}.rows", self._kind)
 
     def finish(self, parts: int) -> None:
         """Put the parts together; the output appears when it is whole, and the parts go."""
@@ -137,6 +143,11 @@ class Job:
 def bad_rows_path(out: Path) -> Path:
     """Return where the bad rows of an output go: JSON lines with row, user and reason."""
     return out.with_name(out.name + ".bad.jsonl")
+
+
+def can_resume(out: Path) -> bool:
+    """Whether a job for this output broke off, which `resume` would go on with."""
+    return (out.with_name(out.name + ".parts") / "job.json").is_file()
 
 
 def _write_whole(path: Path, data: bytes) -> None:
