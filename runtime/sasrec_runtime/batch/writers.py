@@ -1,6 +1,7 @@
 """Answers as the rows of a file, and several such files put together."""
 
 import csv
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -18,6 +19,9 @@ HEADING = ("user", "items", "scores", "is_fallback")
 
 FORMULA_STARTS: Final = tuple("=+-@\t\r\n\uff0b\uff0d\uff1d\uff20'")
 """First characters of a cell that a spreadsheet takes for a formula, some in full width, and the sign that stops it."""
+
+QUOTE: Final = '"'
+NEEDS_QUOTES: Final = re.compile(r'[,"\r\n]')
 
 
 def write(path: Path, kind: Format, answers: list[Answer], separator: str, *, spreadsheet_safe: bool = False) -> None:
@@ -72,11 +76,16 @@ def _safe(cell: str) -> str:
 
 def _write_csv(path: Path, answers: list[Answer], separator: str, cell: Callable[[str], str]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
         for answer in answers:
             scores = separator.join(f"{score:.9g}" for score in answer.scores or [])
             items = separator.join(answer.items)
-            writer.writerow([cell(answer.user), cell(items), scores, str(answer.is_fallback).lower()])
+            cells = (cell(answer.user), cell(items), scores, str(answer.is_fallback).lower())
+            file.write(",".join(map(_quoted, cells)) + "\n")
+
+
+def _quoted(cell: str) -> str:
+    r"""Return a cell as CSV holds it; before Python 3.13 the csv module leaves a \r bare, which ends the row."""
+    return f'"{cell.replace(QUOTE, QUOTE * 2)}"' if NEEDS_QUOTES.search(cell) else cell
 
 
 def _table(answers: list[Answer]) -> Any:
