@@ -1,6 +1,7 @@
 """Histories in Parquet, in bounded memory."""
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,11 +82,11 @@ def _values(path: Path, column: Any) -> list[Any]:
     if isinstance(column, list):
         return column
     try:
-        values: list[Any] = column.to_pylist()
-    except UnicodeDecodeError:
-        return [_read_or_refuse(path, lambda value=value: _value(value)) for value in column]
-    except DAMAGE as error:
-        raise _refused(path, error) from error
+        values: list[Any] = _read_or_refuse(path, column.to_pylist)
+    except RequestError as error:
+        if not isinstance(error.__cause__, UnicodeDecodeError):
+            raise
+        return [_read_or_refuse(path, functools.partial(_value, value)) for value in column]
     return values
 
 
@@ -96,7 +97,7 @@ def _value(value: Any) -> Any:
         return _Unreadable()
 
 
-def _read_or_refuse(path: Path, step: Any) -> Any:
+def _read_or_refuse(path: Path, step: Callable[[], Any]) -> Any:
     """Return what a step of pyarrow returns; what it raises for a damaged file becomes one sentence."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
