@@ -223,6 +223,27 @@ def test_a_signal_clears_up_as_ctrl_c_does(runner: CliRunner, number: int) -> No
     assert signal.getsignal(number) is signal.SIG_DFL
 
 
+IN_NATIVE_CODE = """
+import hashlib, os, signal, threading
+from sasrec_export import stopping
+from sasrec_export.cli import main
+stopping.PATIENCE_S = 0.2
+
+@main.command("hang")
+def hang():
+    threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 1 << 30)
+
+main(["hang"])
+"""
+
+
+@POSIX
+def test_a_signal_ends_a_call_that_does_not_return() -> None:
+    done = subprocess.run([sys.executable, "-c", IN_NATIVE_CODE], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (143, b"Terminated.\n")
+
+
 @POSIX
 def test_a_signal_that_is_ignored_stays_so(runner: CliRunner) -> None:
     group = RootGroup("sasrec-edge")
