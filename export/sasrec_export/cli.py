@@ -36,6 +36,7 @@ EXTRA_OF_MODULE = {
 
 REMEDIES = {
     errno.EDQUOT: "Make room, or write elsewhere",
+    errno.EFBIG: "Raise the limit of a file's size, or write elsewhere",
     errno.EIO: "Check the disk",
     errno.EMFILE: "Close other programs, or raise the limit of open files",
     errno.ENOMEM: "Close other programs, or ask for less at once",
