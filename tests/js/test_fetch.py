@@ -103,7 +103,8 @@ def test_a_file_that_is_no_model(client: Client, serve: Callable[..., str], tiny
     url = serve()
     model = tiny_bundle / "inline/recommend.onnx"
     model.write_bytes(b"\0" * model.stat().st_size)
-    error = client(url, variant="onnx-inline")[0]["error"]
+    error = client(url, variant="onnx-inline", verify="sizes")[0]["error"]
     assert error["name"] == "BundleError"
     assert "inline/recommend.onnx: onnxruntime-node 1." in error["message"]
-    assert "cannot load it" in error["message"]
+    assert "cannot load it for variant onnx-inline: " in error["message"]
+    assert client(url, variant="onnx-inline")[0]["error"]["name"] == "DigestError"

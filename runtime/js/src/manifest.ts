@@ -9,7 +9,9 @@ import type { FileEntry, Manifest, Variant } from "./types.ts";
 /** The newest bundle layout this code reads. */
 export const FORMAT_VERSION = 2;
 
-const LIMIT_BYTES = 4 << 20;
+/** Bytes of a manifest at most. */
+export const LIMIT_BYTES = 4 << 20;
+
 const ENTRIES = ["recommend", "score"];
 const OPTIONAL_ENTRIES = ["recommend_batch"];
 /** Absolute, a Windows drive or separator, NUL, "." or ".." as a part, an empty part. */

@@ -1,5 +1,6 @@
 /** The one interface over both runtimes: ids of the graph contract in, ids and scores out, one history a call. */
-import { MissingRuntimeError, RequestError, SignatureError } from "./errors.ts";
+import { BundleError, EngineError, MissingRuntimeError, RequestError, SasrecError, SignatureError } from "./errors.ts";
+import { reason } from "./sentences.ts";
 import { PAD_ID } from "./vocabulary.ts";
 import type { Variant } from "./types.ts";
 
@@ -35,6 +36,22 @@ export function outputsOf(entry: Entry): Tensors {
   return entry === "score" ? { scores: ["float32", 2] } : { items: ["int32", 2], scores: ["float32", 2] };
 }
 
+/** Ids of one input at most: 64 MB. A variant that fixes more would take all memory before any engine could refuse. */
+const INPUT_LIMIT = 1 << 24;
+
+/** Refuse a variant whose fixed shapes no client could fill. */
+export function checkFixedShapes(variant: Variant): void {
+  const rows = variant.fixed_batch || 1;
+  for (const field of ["fixed_history", "fixed_exclude", "fixed_candidates"] as const) {
+    const ids = rows * (variant[field] || 1);
+    if (ids <= INPUT_LIMIT) continue;
+    throw new BundleError(
+      `variant ${variant.name}: fixed_batch × ${field} is ${ids} ids a call, expected at most ${INPUT_LIMIT}. ` +
+        "Export the bundle again.",
+    );
+  }
+}
+
 /** Refuse a k that the variant cannot answer. */
 export function checkK(k: number, variant: Variant, nItems: number): void {
   if (!Number.isInteger(k)) throw new RequestError(`k is ${k}, expected a whole number in 1…${nItems}.`);
@@ -55,7 +72,7 @@ export function checkSignature(place: string, kind: "inputs" | "outputs", seen: 
   const same =
     Object.keys(seen).length === names.length &&
     names.every((name) => {
-      const [dtype, rank] = seen[name] ?? ["", 0];
+      const [dtype, rank] = (Object.hasOwn(seen, name) ? seen[name] : undefined) ?? ["", 0];
       return dtype === expected[name]?.[0] && (rank === expected[name][1] || rank === -1);
     });
   if (same) return;
@@ -123,6 +140,25 @@ export async function scoreInPieces(
     scores.set((await run(piece, size)).subarray(0, piece.length), start);
   }
   return scores;
+}
+
+/** Return the error for a file that an engine could not load; `engine` is its name and version. */
+export function notLoaded(place: string, engine: string, variant: Variant, error: unknown): BundleError {
+  return new BundleError(
+    `${place}: ${engine} cannot load it for variant ${variant.name}: ${reason(error)}. ` +
+      "Check the files with `sasrec-edge verify`, or export the bundle again.",
+    { cause: error },
+  );
+}
+
+/** Return the error for an engine that failed while it ran; what is an error of this package stays it. */
+export function notRun(entry: Entry, engine: string, variant: Variant, error: unknown): SasrecError {
+  if (error instanceof SasrecError) return error;
+  return new EngineError(
+    `variant ${variant.name}: ${engine} failed while it ran ${entry}: ${reason(error)}. ` +
+      "Check the files with `sasrec-edge verify`, load the bundle again, or take another variant.",
+    { cause: error },
+  );
 }
 
 function describe(tensors: Tensors): string {
