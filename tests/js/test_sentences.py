@@ -1,6 +1,7 @@
 """What is wrong is said in the same words in JavaScript as in Python."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,32 @@ def link_out(path: Path) -> None:
     (path / "README.md").symlink_to(path.parent / "README.md")
 
 
-@pytest.mark.parametrize("damage", [drop, drop_two, cut, no_folder, no_manifest, link_out])
+def fifo_items(path: Path) -> None:
+    (path / "items.txt").unlink()
+    os.mkfifo(path / "items.txt")
+
+
+def fifo_manifest(path: Path) -> None:
+    (path / "manifest.json").unlink()
+    os.mkfifo(path / "manifest.json")
+
+
+def folder_for_a_file(path: Path) -> None:
+    (path / "golden.json").unlink()
+    (path / "golden.json").mkdir()
+
+
+def huge_manifest(path: Path) -> None:
+    os.truncate(path / "manifest.json", 3 << 30)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        drop, drop_two, cut, no_folder, no_manifest, link_out,
+        fifo_items, fifo_manifest, folder_for_a_file, huge_manifest,
+    ],
+)  # fmt: skip
 def test_a_damaged_folder_is_named_alike(client: Client, tiny_bundle: Path, damage: Callable[[Path], None]) -> None:
     damage(tiny_bundle)
     assert client(tiny_bundle)[0]["error"] == python_says(lambda: Bundle.open(tiny_bundle))

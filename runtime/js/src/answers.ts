@@ -97,7 +97,7 @@ export class AnswerCheck {
   ): Int32Array | Float32Array {
     // By name: an engine may have been loaded in another realm, as in Jest.
     const seen = (data as { [Symbol.toStringTag]?: unknown } | null | undefined)?.[Symbol.toStringTag];
-    if (seen !== type) throw this.differing(`${name} is ${repr(seen)}, expected an ${type} of ${rows} × ${columns}`);
+    if (seen !== type) throw this.differing(`${name} is ${repr(seen)}, expected ${type} of ${rows} × ${columns}`);
     const values = data as Int32Array | Float32Array;
     if (values.length === rows * columns) return values;
     throw this.differing(`${name} has ${values.length} values, expected ${rows} × ${columns}`);
