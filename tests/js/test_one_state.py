@@ -18,6 +18,10 @@ from runtime import tiny
 
 Client = Callable[..., list[dict[str, Any]]]
 HISTORY, CANDIDATES = ["apple", "bread"], ["eggs"]
+OTHER_TABLE = 2 * tiny.TABLE
+OWN_ANSWER = [["cheese", 2.0], ["dates", 2.0], ["eggs", 2.0]]
+OTHER_ANSWER = [["cheese", 8.0], ["dates", 8.0], ["eggs", 8.0]]
+"""Every score is four times its own: the table is both the user's and the item's side. Files of both would give two."""
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -33,10 +37,10 @@ def two_trainings(tmp_path: Path) -> tuple[Path, Path]:
     shutil.copytree(current, other)
 
     def trained_again(path: Path, _: object) -> None:
-        (path / "onnx/weights.bin").write_bytes((-tiny.TABLE).tobytes())
+        (path / "onnx/weights.bin").write_bytes(OTHER_TABLE.tobytes())
         for entry in ("recommend", "score"):
             file = path / f"inline/{entry}.onnx"
-            file.write_bytes(file.read_bytes().replace(tiny.TABLE.tobytes(), (-tiny.TABLE).tobytes()))
+            file.write_bytes(file.read_bytes().replace(tiny.TABLE.tobytes(), OTHER_TABLE.tobytes()))
 
     fixed.edit(other, trained_again)
     return current, other
@@ -59,7 +63,7 @@ def place(request: pytest.FixtureRequest, two_trainings: tuple[Path, Path]) -> I
 
 @pytest.mark.parametrize("verify", ["digests", "sizes", None])
 @pytest.mark.parametrize("variant", ["onnx-fp32", "onnx-inline"])
-def test_a_bundle_replaced_at_any_moment_gives_an_error_or_its_own_answers(
+def test_a_bundle_replaced_at_any_moment_answers_from_one_model(
     node: Callable[..., Any], two_trainings: tuple[Path, Path], place: str, variant: str, verify: str | None
 ) -> None:
     current, other = map(str, two_trainings)
@@ -68,8 +72,8 @@ def test_a_bundle_replaced_at_any_moment_gives_an_error_or_its_own_answers(
     request |= {"history": HISTORY, "candidates": CANDIDATES}
     rows = json.loads(node(JS / "test" / "replaced.mjs", stdin=json.dumps(request)).stdout)
     *loads, score, check, put_back = rows
-    assert loads.pop() == ["never", ["cheese", "dates", "eggs"]]
-    assert {outcome for _, outcome in loads} == {"BundleReplacedError"}
+    assert loads.pop() == ["never", OWN_ANSWER]
+    assert [outcome for _, outcome in loads] == [OTHER_ANSWER] * len(loads), "it is loaded again, as a whole"
     assert len(loads) >= 3, "manifest, items and titles at least"
     assert (score, check) == (["before score", "BundleReplacedError"], ["before verify", "BundleReplacedError"])
     assert put_back == ["put back", [2.0]]
@@ -114,7 +118,7 @@ def test_all_files_that_differ_are_named(client: Client, tiny_bundle: Path) -> N
 
 @pytest.fixture
 def large_bundle(tiny_bundle: Path) -> Path:
-    """A bundle whose first variant is too large to be hashed at every load, and whose weights are another training's."""
+    """A bundle whose first variant is too large to be hashed at every load; the largest of its files is damaged."""
 
     def enlarge(path: Path, manifest: dict[str, Any]) -> None:
         with (path / "onnx/more.bin").open("wb") as stream:
@@ -122,7 +126,7 @@ def large_bundle(tiny_bundle: Path) -> Path:
         manifest["variants"][0]["files"].append({"path": "onnx/more.bin"})
 
     fixed.edit(tiny_bundle, enlarge)
-    (tiny_bundle / "onnx/weights.bin").write_bytes((-tiny.TABLE).tobytes())
+    change_a_byte(tiny_bundle / "onnx/more.bin")
     return tiny_bundle
 
 
@@ -150,3 +154,37 @@ def test_verify_takes_two_words(client: Client, shared_bundle: Path) -> None:
 def test_threads_are_a_whole_number_within_reason(client: Client, shared_bundle: Path, threads: float) -> None:
     error = client(shared_bundle, threads=threads)[0]["error"]
     assert error["message"] == f"threads is {threads}, expected a whole number in 1…1024."
+
+
+def test_graphs_are_hashed_where_the_weights_are_too_large(client: Client, large_bundle: Path) -> None:
+    change_a_byte(large_bundle / "onnx/recommend.onnx")
+    assert client(large_bundle, variant="onnx-fp32")[0]["error"]["name"] == "DigestError"
+
+
+def test_a_bundle_that_is_removed_says_so(node: Callable[..., Any], tiny_bundle: Path) -> None:
+    script = """
+        import { rmSync } from "node:fs";
+        const { Recommender } = await import(process.argv[2]);
+        const recommender = await Recommender.load(process.argv[3]);
+        rmSync(process.argv[3], { recursive: true });
+        await recommender.score(["apple"], ["bread"]).catch((error) => console.log(`${error.name}: ${error.message}`));
+    """
+    file = tiny_bundle.parent / "removed.mjs"
+    file.write_text(script)
+    said = node(file, (JS / "dist" / "node.js").as_uri(), tiny_bundle).stdout.strip()
+    assert said == (
+        f"BundleReplacedError: {tiny_bundle} was replaced or removed after it was opened: its manifest.json is "
+        "another one. Load it again."
+    )
+
+
+def test_a_folder_stays_the_same_when_the_process_goes_elsewhere(node: Callable[..., Any], tiny_bundle: Path) -> None:
+    script = """
+        const { Recommender } = await import(process.argv[2]);
+        const recommender = await Recommender.load("bundle");
+        process.chdir("/");
+        console.log((await recommender.score(["apple"], ["bread"])).length);
+    """
+    file = tiny_bundle.parent / "chdir.mjs"
+    file.write_text(script)
+    assert node(file, (JS / "dist" / "node.js").as_uri(), cwd=tiny_bundle.parent).stdout.strip() == "1"

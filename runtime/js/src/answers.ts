@@ -105,7 +105,8 @@ export class AnswerCheck {
 
   private differing(sentence: string): AnswerError {
     return new AnswerError(
-      `variant ${this.variant.name}: ${sentence}. Check the files with \`sasrec-edge verify\`, or export the bundle again.`,
+      `variant ${this.variant.name} gave an answer that breaks the graph contract: ${sentence}. ` +
+        "Check the bundle with `sasrec-edge verify`, or choose another variant.",
     );
   }
 }

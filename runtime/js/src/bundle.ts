@@ -18,6 +18,9 @@ export type Verify = "digests" | "sizes";
 const MANIFEST_NAME = "manifest.json";
 const VERIFY: readonly unknown[] = ["digests", "sizes", undefined];
 
+/** Files that a message names; of more it says the number. */
+const LISTED = 50;
+
 /** Files of a variant up to which reading and hashing them takes at most 20 ms, at 1.3 GB/s. */
 const HASHED_BYTES = 16 << 20;
 
@@ -77,22 +80,23 @@ export class Bundle {
   }
 
   /**
-   * Run `action`, which reads files: what it gives stands only if the bundle is still the one that was opened.
+   * Run `action`, which reads files: what it gives stands only if they are of one bundle, the one that was opened.
    *
    * `free` is called with what must not stand. Whatever went wrong in a bundle that was replaced meanwhile, that is why.
    */
   async inOneState<T>(action: () => Promise<T>, free?: (result: T) => Promise<unknown>): Promise<T> {
+    const before = await this.source.state();
     let result: T;
     try {
       result = await action();
     } catch (error) {
-      await this.checkUnchanged().catch((replaced: unknown) => {
+      await this.checkUnchanged(before).catch((replaced: unknown) => {
         if (replaced instanceof BundleReplacedError) throw replaced;
       });
       throw error;
     }
     try {
-      await this.checkUnchanged();
+      await this.checkUnchanged(before);
     } catch (error) {
       await free?.(result).catch(() => undefined);
       throw error;
@@ -106,10 +110,17 @@ export class Bundle {
     return this.inOneState(action, free);
   }
 
-  /** Say whether an engine that can open files itself is given their bytes, which were compared, in place of paths. */
-  readsIntoMemory(variant: Variant): boolean {
-    if (this.verify !== undefined) return this.verify === "digests";
-    return hasWebCrypto() && variant.files.reduce((sum, file) => sum + file.bytes, 0) <= HASHED_BYTES;
+  /**
+   * Return which files of a variant are read and hashed before an engine that opens files itself may have them.
+   *
+   * All, where that is cheap or asked for: then it is given their bytes. Else the smallest, the graphs among them.
+   */
+  hashedFiles(variant: Variant): readonly FileEntry[] {
+    if (this.verify === "digests") return variant.files;
+    if (this.verify === "sizes" || !hasWebCrypto()) return [];
+    let left = HASHED_BYTES;
+    const smallestFirst = [...variant.files].sort((a, b) => a.bytes - b.bytes);
+    return smallestFirst.filter((file) => (left -= file.bytes) >= 0);
   }
 
   /** Return the content of a file, compared with the manifest. */
@@ -145,13 +156,15 @@ export class Bundle {
     return problem === null || again || !this.source.cached ? { data, problem } : this.compared(entry, digest, true);
   }
 
-  /** Refuse a bundle in whose place another one, or none, is now. */
-  private async checkUnchanged(): Promise<void> {
+  /** Refuse a bundle in whose place another one, or none, is now, or was since `before`. */
+  private async checkUnchanged(before?: string): Promise<void> {
     const now = await this.source.read(MANIFEST_NAME, { limit: LIMIT_BYTES, again: true });
-    if (now !== null && sameBytes(now, this.manifestBytes)) return;
-    const seen = now === null ? "its manifest.json is gone" : "its manifest.json is another one";
+    const same = now !== null && sameBytes(now, this.manifestBytes);
+    if (same && (before === undefined || before === (await this.source.state()))) return;
     throw new BundleReplacedError(
-      `${this.source.place}: the bundle was replaced after it was opened: ${seen}. Load it again.`,
+      same
+        ? `${this.source.place} was replaced while it was read, and put back. Load it again.`
+        : `${this.source.place} was replaced or removed after it was opened: its manifest.json is another one. Load it again.`,
     );
   }
 
@@ -168,7 +181,7 @@ export class Bundle {
     }
     found.push(...problems(this.manifest));
     if (found.length > 0) {
-      throw new ManifestError(`${MANIFEST_NAME}: ${[...new Set(found)].join("; ")}. Export the bundle again.`);
+      throw new ManifestError(`${MANIFEST_NAME}: ${listed([...new Set(found)])}. Export the bundle again.`);
     }
   }
 
@@ -186,7 +199,7 @@ export class Bundle {
   }
 
   private differing(found: readonly string[], missing: boolean): BundleError {
-    const message = `${this.source.place}: ${found.join("; ")}. ${copyAgain(found.length)}`;
+    const message = `${this.source.place}: ${listed(found)}. ${copyAgain(found.length)}`;
     return missing ? new BundleError(message) : new DigestError(message);
   }
 }
@@ -214,6 +227,12 @@ function contentSizeProblem(entry: FileEntry, data: Uint8Array | null): string |
 async function digestProblem(entry: FileEntry, data: Uint8Array<ArrayBuffer>): Promise<string | null> {
   const seen = hex(await crypto.subtle.digest("SHA-256", data));
   return seen === entry.sha256 ? null : `${entry.path}: sha256 is ${seen}, expected ${entry.sha256}`;
+}
+
+/** Return sentences as one, of many only the first. */
+function listed(found: readonly string[]): string {
+  const shown = found.slice(0, LISTED).join("; ");
+  return found.length > LISTED ? `${shown}; and ${found.length - LISTED} more` : shown;
 }
 
 function copyAgain(files: number): string {

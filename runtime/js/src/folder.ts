@@ -46,9 +46,15 @@ export class FolderSource implements Source {
     } catch (error) {
       if (NO_FILE.has((error as NodeJS.ErrnoException).code ?? "")) return null;
       throw new BundleError(
-        `${this.name(path)} cannot be read (${reason(error)}). Check its permissions and the free memory.`, { cause: error },
+        `${this.name(path)} cannot be read (${reason(error)}). Give this user the right to read it, or copy the bundle again.`,
+        { cause: error },
       );
     }
+  }
+
+  async state(): Promise<string> {
+    const status = await stat(this.root, { bigint: true }).catch(() => null);
+    return status ? `${status.dev} ${status.ino} ${status.ctimeNs}` : "";
   }
 
   localPath(path: string): string {

@@ -7,7 +7,7 @@ import { AnswerCheck } from "./answers.ts";
 import type { Bundle } from "./bundle.ts";
 import { MissingRuntimeError, SignatureError } from "./errors.ts";
 import {
-  checkFixedShapes, checkSignature, encodeHistory, excludeColumns, inputsOf, notLoaded, notRun, outputsOf, padRight,
+  checkSignature, encodeHistory, excludeColumns, inputsOf, notLoaded, notRun, outputsOf, padRight,
   scoreInPieces, type Entry, type Ranked, type Session, type Tensors,
 } from "./session.ts";
 import type { Variant } from "./types.ts";
@@ -63,7 +63,6 @@ export class LiteRtSession implements Session {
           "Take an ONNX variant, or export one with fixed shapes.",
       );
     }
-    checkFixedShapes(variant);
     if (litert.getGlobalLiteRtPromise() === undefined) {
       throw new MissingRuntimeError(
         `variant ${variant.name} needs LiteRT.js, which is not loaded. Call loadLiteRt(folder of its wasm files) first.`,

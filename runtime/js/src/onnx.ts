@@ -4,10 +4,10 @@ import type { Bundle } from "./bundle.ts";
 import { MissingRuntimeError } from "./errors.ts";
 import { reason } from "./sentences.ts";
 import {
-  checkFixedShapes, checkSignature, checkVersion, encodeHistory, excludeColumns, inputsOf, notLoaded, notRun, outputsOf,
+  checkSignature, checkVersion, encodeHistory, excludeColumns, inputsOf, notLoaded, notRun, outputsOf,
   padRight, scoreInPieces, type Entry, type Ranked, type Session, type Tensors,
 } from "./session.ts";
-import type { Variant } from "./types.ts";
+import type { FileEntry, Variant } from "./types.ts";
 
 /** The part of onnxruntime-common that is used: `import * as ort from "onnxruntime-web/wasm"` fits. */
 export interface Ort {
@@ -65,7 +65,6 @@ export class OnnxSession implements Session {
   static async open(ort: Ort, bundle: Bundle, variant: Variant, threads: number): Promise<OnnxSession> {
     const { web, node } = ort.env.versions;
     checkVersion(nameOf(ort), web ?? node ?? "", variant);
-    checkFixedShapes(variant);
     if (ort.env.wasm && !ort.env.wasm.numThreads) ort.env.wasm.numThreads = threads;
     return new OnnxSession(ort, bundle, variant, threads, await load(ort, bundle, variant, threads, "recommend"));
   }
@@ -179,27 +178,26 @@ async function load(ort: Ort, bundle: Bundle, variant: Variant, threads: number,
 async function create(
   ort: Ort, bundle: Bundle, variant: Variant, path: string, options: object,
 ): Promise<OrtSession> {
-  const opensFiles = ort.env.versions.web === undefined && !bundle.readsIntoMemory(variant);
-  const local = opensFiles ? bundle.source.localPath(path) : null;
-  const [model, externalData] = local === null ? await contents(bundle, variant, path) : [local, []];
+  const local = ort.env.versions.web === undefined ? bundle.source.localPath(path) : null;
+  const [model, weights] = filesOf(variant, path);
+  const hashed = new Set(bundle.hashedFiles(variant));
+  const mapped = local !== null && ![model, ...weights].every((file) => hashed.has(file));
+  const [data, ...externals] = await bundle.readAll([model, ...weights].filter((file) => !mapped || hashed.has(file)));
   try {
-    const all = externalData.length > 0 ? { ...options, externalData } : options;
-    return await (typeof model === "string" ? ort.InferenceSession.create(model, all) : ort.InferenceSession.create(model, all));
+    if (mapped) return await ort.InferenceSession.create(local, options);
+    const folder = path.slice(0, path.lastIndexOf("/") + 1);
+    // The model knows its weights by their paths from where it lies.
+    const externalData = weights.map((file, i) => ({ path: file.path.slice(folder.length), data: externals[i]! }));
+    return await ort.InferenceSession.create(data!, externalData.length > 0 ? { ...options, externalData } : options);
   } catch (error) {
     throw notLoaded(bundle.source.name(path), engineOf(ort), variant, error);
   }
 }
 
-/** Return the bytes of a model file and of the weights beside it, under the names by which the model knows them. */
-async function contents(
-  bundle: Bundle, variant: Variant, path: string,
-): Promise<[Uint8Array, { path: string; data: Uint8Array }[]]> {
+/** Return the model file of that path, and the weights beside it. */
+function filesOf(variant: Variant, path: string): [FileEntry, FileEntry[]] {
   const models = new Set(Object.values(variant.entries));
-  const folder = path.slice(0, path.lastIndexOf("/") + 1);
-  const weights = variant.files.filter((file) => !models.has(file.path));
-  const model = variant.files.find((file) => file.path === path)!;
-  const [data, ...externals] = await bundle.readAll([model, ...weights]);
-  return [data!, weights.map((file, i) => ({ path: file.path.slice(folder.length), data: externals[i]! }))];
+  return [variant.files.find((file) => file.path === path)!, variant.files.filter((file) => !models.has(file.path))];
 }
 
 /** Name → dtype and rank; where the engine does not tell them, the names alone are compared. */

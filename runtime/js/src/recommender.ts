@@ -1,6 +1,6 @@
 /** The public way to use a bundle: item keys in, item keys with scores and titles out. */
 import { Bundle, type Verify } from "./bundle.ts";
-import { HistoryError, MissingRuntimeError, RequestError } from "./errors.ts";
+import { BundleReplacedError, HistoryError, MissingRuntimeError, RequestError } from "./errors.ts";
 import * as golden from "./golden.ts";
 import { repr } from "./sentences.ts";
 import { checkK, type Session } from "./session.ts";
@@ -55,6 +55,8 @@ export interface RequestOptions {
 /** Opens a session of a variant, or throws a MissingRuntimeError. */
 export type OpenSession = (bundle: Bundle, variant: Variant, threads: number) => Promise<Session>;
 
+/** How often a bundle is loaded that is replaced each time meanwhile. */
+const ATTEMPTS = 4;
 const MAX_THREADS = 1024;
 const UNKNOWNS: readonly Unknown[] = ["error", "drop", "map"];
 
@@ -77,10 +79,17 @@ export class Recommender {
     if (!(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
       throw new RequestError(`threads is ${repr(threads)}, expected a whole number in 1…${MAX_THREADS}.`);
     }
-    const bundle = await Bundle.open(source, options.verify);
-    const candidates = options.variant === undefined ? bundle.manifest.variants : [bundle.variant(options.variant)];
-    const load = () => Recommender.firstRunnable(bundle, candidates, openSession, threads, unknown);
-    return bundle.inOneState(load, (recommender) => recommender.close());
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const bundle = await Bundle.open(source, options.verify);
+        const candidates = options.variant === undefined ? bundle.manifest.variants : [bundle.variant(options.variant)];
+        const load = () => Recommender.firstRunnable(bundle, candidates, openSession, threads, unknown);
+        return await bundle.inOneState(load, (recommender) => recommender.close());
+      } catch (error) {
+        // Replaced while it was loaded: the new one is what was asked for.
+        if (!(error instanceof BundleReplacedError) || attempt === ATTEMPTS) throw error;
+      }
+    }
   }
 
   private static async firstRunnable(
@@ -143,6 +152,7 @@ export class Recommender {
    */
   async verify(): Promise<VariantCheck> {
     const started = performance.now();
+    golden.checkSize(this.bundle);
     const goldens = await this.bundle.later(async () => {
       await this.bundle.verifyDigests(this.files());
       return golden.read(this.bundle);

@@ -36,22 +36,6 @@ export function outputsOf(entry: Entry): Tensors {
   return entry === "score" ? { scores: ["float32", 2] } : { items: ["int32", 2], scores: ["float32", 2] };
 }
 
-/** Ids of one input at most: 64 MB. A variant that fixes more would take all memory before any engine could refuse. */
-const INPUT_LIMIT = 1 << 24;
-
-/** Refuse a variant whose fixed shapes no client could fill. */
-export function checkFixedShapes(variant: Variant): void {
-  const rows = variant.fixed_batch || 1;
-  for (const field of ["fixed_history", "fixed_exclude", "fixed_candidates"] as const) {
-    const ids = rows * (variant[field] || 1);
-    if (ids <= INPUT_LIMIT) continue;
-    throw new BundleError(
-      `variant ${variant.name}: fixed_batch × ${field} is ${ids} ids a call, expected at most ${INPUT_LIMIT}. ` +
-        "Export the bundle again.",
-    );
-  }
-}
-
 /** Refuse a k that the variant cannot answer. */
 export function checkK(k: number, variant: Variant, nItems: number): void {
   if (!Number.isInteger(k)) throw new RequestError(`k is ${k}, expected a whole number in 1…${nItems}.`);
@@ -146,7 +130,7 @@ export async function scoreInPieces(
 export function notLoaded(place: string, engine: string, variant: Variant, error: unknown): BundleError {
   return new BundleError(
     `${place}: ${engine} cannot load it for variant ${variant.name}: ${reason(error)}. ` +
-      "Check the files with `sasrec-edge verify`, or export the bundle again.",
+      "Check the files with `sasrec-edge verify`, choose another variant, or export the bundle again.",
     { cause: error },
   );
 }
@@ -156,7 +140,7 @@ export function notRun(entry: Entry, engine: string, variant: Variant, error: un
   if (error instanceof SasrecError) return error;
   return new EngineError(
     `variant ${variant.name}: ${engine} failed while it ran ${entry}: ${reason(error)}. ` +
-      "Check the files with `sasrec-edge verify`, load the bundle again, or take another variant.",
+      "Check the bundle with `sasrec-edge verify`, or choose another variant.",
     { cause: error },
   );
 }

@@ -25,6 +25,8 @@ export interface Source {
   size(path: string): Promise<number | null | undefined>;
   /** Content of a file; null: it is missing. */
   read(path: string, options: ReadOptions): Promise<Uint8Array<ArrayBuffer> | null>;
+  /** What tells the place as it is now from what was put there since, where the system knows. */
+  state(): Promise<string>;
   /** Path for an engine that opens files itself; null: it must be given the bytes. */
   localPath(path: string): string | null;
   /** What is wrong with a path besides its letters; null: nothing. */
@@ -84,6 +86,10 @@ export class UrlSource implements Source {
       );
     }
     return join(chunks, bytes).subarray(0, limit + 1);
+  }
+
+  state(): Promise<string> {
+    return Promise.resolve("");
   }
 
   localPath(): null {

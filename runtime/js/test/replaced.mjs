@@ -32,7 +32,7 @@ async function loadedWhileReplaced(moment) {
     const recommender = await Recommender.load(place, { ...options, progress });
     const { items } = await recommender.recommend(history, { k: 3 });
     await recommender.close();
-    return items.map((item) => item.key);
+    return items.map((item) => [item.key, item.score]);
   });
   const replaced = files >= moment;
   if (replaced) exchange();
