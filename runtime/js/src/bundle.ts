@@ -163,7 +163,7 @@ export class Bundle {
     if (same && (before === undefined || before === (await this.source.state()))) return;
     throw new BundleReplacedError(
       same
-        ? `${this.source.place} was replaced while it was read, and put back. Load it again.`
+        ? `${this.source.place} was replaced while it was read. Load it again.`
         : `${this.source.place} was replaced or removed after it was opened: its manifest.json is another one. Load it again.`,
     );
   }
