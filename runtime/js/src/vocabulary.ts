@@ -36,11 +36,12 @@ export class Vocabulary {
   static async read(bundle: Bundle): Promise<Vocabulary> {
     const { items, titles } = bundle.manifest.vocabulary;
     const { n_items } = bundle.manifest.model;
-    const place = fileName(bundle, items.path);
-    const keys = lines(await bundle.read(items), place, n_items);
+    const place = bundle.source.name(items.path);
+    const [keyData, titleData] = await bundle.readAll(titles ? [items, titles] : [items]);
+    const keys = lines(keyData!, place, n_items);
     const empty = keys.indexOf("") + 1;
     if (empty > 0) throw new BundleError(`${place}: line ${empty} is empty, expected a key. Export the bundle again.`);
-    const names = titles ? lines(await bundle.read(titles), fileName(bundle, titles.path), n_items) : [];
+    const names = titles ? lines(titleData!, bundle.source.name(titles.path), n_items) : [];
     return new Vocabulary(keys, names, place);
   }
 
@@ -111,10 +112,6 @@ function checkText(keys: readonly unknown[], place: string): void {
       `${place}[${position}] is ${repr(key)} (${kind}), expected text. Item keys are text, as in items.txt: give str(key).`,
     );
   });
-}
-
-function fileName(bundle: Bundle, path: string): string {
-  return bundle.source.localPath(path) ?? bundle.source.place + path;
 }
 
 /** Return the lines of a file; only a line feed ends one, so that keys may hold any other character. */
