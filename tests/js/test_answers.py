@@ -58,3 +58,9 @@ def test_an_engine_that_fails_is_named(client: Client, shared_bundle: Path, call
     assert error["name"] == "EngineError"
     assert error["message"].startswith("variant onnx-fp32: onnxruntime-node 1.")
     assert f"failed while it ran {call[0]}: 8388608. Check the bundle with" in error["message"]
+
+
+def test_closing_twice_does_nothing_and_a_later_call_says_so(client: Client, shared_bundle: Path) -> None:
+    _, first, second, late = client(shared_bundle, ["close"], ["close"], ["recommend", ["apple"], {"k": 2}])
+    assert (first, second) == ({}, {})
+    assert late["error"]["name"] == "EngineError"
