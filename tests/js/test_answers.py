@@ -30,7 +30,9 @@ def test_an_answer_that_cannot_be_right_is_refused(client: Client, shared_bundle
     call = ["recommend", ["apple", "bread"], {"k": 5}]
     error = client(shared_bundle, call, variant="onnx-fp32", plant=mistake)[1]["error"]
     assert error["name"] == "AnswerError"
-    assert error["message"].startswith(f"variant onnx-fp32 gave an answer that breaks the graph contract: {SENTENCES[mistake]}. Check")
+    assert error["message"].startswith(
+        f"variant onnx-fp32 gave an answer that breaks the graph contract: {SENTENCES[mistake]}. Check"
+    )
 
 
 @pytest.mark.parametrize("mistake", [*SENTENCES, "NaN for a candidate", "fails"])
