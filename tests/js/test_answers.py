@@ -30,7 +30,9 @@ def test_an_answer_that_cannot_be_right_is_refused(client: Client, shared_bundle
     call = ["recommend", ["apple", "bread"], {"k": 5}]
     error = client(shared_bundle, call, variant="onnx-fp32", plant=mistake)[1]["error"]
     assert error["name"] == "AnswerError"
-    assert error["message"].startswith(f"variant onnx-fp32 gave an answer that breaks the graph contract: {SENTENCES[mistake]}. Check")
+    assert error["message"].startswith(
+        f"variant onnx-fp32 gave an answer that breaks the graph contract: {SENTENCES[mistake]}. Check"
+    )
 
 
 @pytest.mark.parametrize("mistake", [*SENTENCES, "NaN for a candidate", "fails"])
@@ -58,3 +60,9 @@ def test_an_engine_that_fails_is_named(client: Client, shared_bundle: Path, call
     assert error["name"] == "EngineError"
     assert error["message"].startswith("variant onnx-fp32: onnxruntime-node 1.")
     assert f"failed while it ran {call[0]}: 8388608. Check the bundle with" in error["message"]
+
+
+def test_closing_twice_does_nothing_and_a_later_call_says_so(client: Client, shared_bundle: Path) -> None:
+    _, first, second, late = client(shared_bundle, ["close"], ["close"], ["recommend", ["apple"], {"k": 2}])
+    assert (first, second) == ({}, {})
+    assert late["error"]["name"] == "EngineError"

@@ -28,9 +28,7 @@ def test_a_changed_bit_is_refused(node: Run, tiny_bundle: Path, variant: str) ->
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_changed_bit_with_its_digest_is_at_worst_an_error_of_ours(
-    node: Run, tiny_bundle: Path, variant: str
-) -> None:
+def test_a_changed_bit_with_its_digest_is_at_worst_an_error_of_ours(node: Run, tiny_bundle: Path, variant: str) -> None:
     counts = changed_bits(node, tiny_bundle, variant, 41, "resign")
     assert [outcome for outcome in counts if outcome.startswith("bare")] == []
     assert {"BundleError", "verify fails"} <= set(counts)
@@ -45,7 +43,9 @@ def test_a_shape_beyond_all_memory_is_refused_at_once(
     client: Callable[..., Any], tiny_bundle: Path, field: str, value: int
 ) -> None:
     fixed.edit(tiny_bundle, lambda _, manifest: manifest["variants"][0].update({field: value}))
-    results = client(tiny_bundle, ["recommend", ["apple"], {"k": 2}], ["score", ["apple"], ["bread"]], variant="onnx-fp32")
+    results = client(
+        tiny_bundle, ["recommend", ["apple"], {"k": 2}], ["score", ["apple"], ["bread"]], variant="onnx-fp32"
+    )
     names = {result["error"]["name"] for result in results if "error" in result}
     assert names, "no such shape can be right"
     assert names <= {"BundleError", "ManifestError", "SignatureError", "AnswerError", "EngineError"}

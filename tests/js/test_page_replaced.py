@@ -92,7 +92,10 @@ def seen(node: object, chromium: str, titled: Path, tmp_path_factory: pytest.Tem
         shutil.copytree(titled, path)
     fixed.edit(new, rename_titles)
     steps: dict[str, Any] = {"old": digests(old), "new": digests(new)}
-    steps["store"] = {"old": f"bundle-{sha256(old / 'manifest.json')}", "new": f"bundle-{sha256(new / 'manifest.json')}"}
+    steps["store"] = {
+        "old": f"bundle-{sha256(old / 'manifest.json')}",
+        "new": f"bundle-{sha256(new / 'manifest.json')}",
+    }
     with served(current) as (url, _), visitor(url, chromium) as step:
         steps["first visit"] = step("visit")
         copy_over(new, current)

@@ -101,5 +101,7 @@ def keywords(schema: object) -> set[str]:
 def test_the_reader_knows_every_keyword_of_the_schemas(name: str) -> None:
     schema = json.loads((JS / "schema" / f"{name}.schema.json").read_text(encoding="utf-8"))
     source = (JS / "src" / "json_schema.ts").read_text(encoding="utf-8")
-    unknown = {word for word in keywords(schema) - {"$schema", "title", "description"} if f"  readonly {word}?:" not in source}
+    unknown = {
+        word for word in keywords(schema) - {"$schema", "title", "description"} if f"  readonly {word}?:" not in source
+    }
     assert unknown == set()

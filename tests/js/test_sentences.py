@@ -147,6 +147,15 @@ def test_a_wrong_vocabulary_is_named_alike(client: Client, tiny_bundle: Path, na
     assert client(tiny_bundle)[0]["error"] == python_says(lambda: Recommender.load(tiny_bundle))
 
 
+@pytest.mark.parametrize("name", ["items.txt", "titles.txt"])
+def test_a_byte_order_mark_is_refused(client: Client, tiny_bundle: Path, name: str) -> None:
+    file = tiny_bundle / name
+    fixed.edit(tiny_bundle, lambda *_: file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes()))
+    assert client(tiny_bundle)[0]["error"]["message"] == (
+        f"{file} begins with a byte order mark, which would become part of its first line. Export the bundle again."
+    )
+
+
 def test_a_runtime_too_old_is_named_with_both_versions(client: Client, tiny_bundle: Path) -> None:
     edit_manifest(tiny_bundle, lambda m: m["variants"][0].update(min_runtime_version="99.1"))
     error = client(tiny_bundle, variant="onnx-fp32")[0]["error"]

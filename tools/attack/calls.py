@@ -99,7 +99,7 @@ def wrong_call(rng: np.random.Generator, bundle: Path, recommender: Any, keys: l
         return choices[rng.integers(len(choices))]
 
     lists = [value(odd_lists(keys)), value(odd_lists(keys))]
-    number = value(NUMBERS)
+    number, budget = value(NUMBERS), value(NUMBERS)
     way = rng.integers(8)
     if way == 0:
         name = str(value(OPTIONS))
@@ -117,12 +117,12 @@ def wrong_call(rng: np.random.Generator, bundle: Path, recommender: Any, keys: l
         2: lambda: recommender.recommend(keys, number),
         3: lambda: recommender.recommend(keys, 5, exclude=lists[0]),
         4: lambda: recommender.recommend_batch(lists[0], 5),
-        5: lambda: recommender.recommend_batch([keys] * 9, number, batch_bytes=value(NUMBERS)),
+        5: lambda: recommender.recommend_batch([keys] * 9, number, batch_bytes=budget),
         6: lambda: recommender.score(*lists),
         7: lambda: recommender.score_batch(*lists),
     }
-    seen = "10**5000" if isinstance(number, int) and abs(number) > 10**100 else repr(number)
-    return f"{words} {lists[0]!r:.60} {lists[1]!r:.60} {seen:.40}", calls[int(way)]
+    seen = ["10**5000" if isinstance(n, int) and abs(n) > 10**100 else repr(n) for n in (number, budget)]
+    return f"{words} {lists[0]!r:.60} {lists[1]!r:.60} {' '.join(seen):.60}", calls[int(way)]
 
 
 @click.command()

@@ -21,12 +21,14 @@ import shell
 from tally import Wrong, options
 
 KINDS = ("bytes", "words", "cut", "longer", "empty", "missing", "other model", "other variant")
+WAYS = ("load", "recommend", "verify", "verify, signed again")
 CHANCES = (0.3, 0.3, 0.07, 0.06, 0.03, 0.04, 0.12, 0.08)
 
 
-def spoil(case: children.Case, bundle: Path, other: Path | None, name: str) -> str:
+def spoil(case: children.Case, bundle: Path, other: Path | None, name: str, kinds: tuple[str, ...]) -> str:
     """Change one file of a linked copy, and say how."""
-    path, kind = bundle / name, str(case.rng.choice(KINDS, p=CHANCES))
+    path = bundle / name
+    kind = str(case.rng.choice(kinds) if kinds else case.rng.choice(KINDS, p=CHANCES))
     data: bytes = path.read_bytes()
     alike = [file for file in folders.files(bundle) if Path(file).name == path.name and file != name]
     if kind == "missing":
@@ -85,8 +87,18 @@ def compare(seen: dict[str, Any], expected: dict[str, Any]) -> None:
 @click.command()
 @click.argument("bundle", default="demo/bundle", type=click.Path(exists=True, path_type=Path))
 @click.option("--other", type=click.Path(exists=True, path_type=Path), help="A bundle of another training, to swap.")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice(KINDS), help="Only so.  [default: a mixture]")
+@click.option("--variant", "chosen", multiple=True, help="Only files of these.  [default: all]")
+@click.option("--way", "ways", multiple=True, type=click.Choice(WAYS), help="Only so.  [default: a mixture]")
 @options(cases=1500)
-def main(bundle: Path, other: Path | None, how: children.How) -> None:
+def main(
+    bundle: Path,
+    other: Path | None,
+    kinds: tuple[str, ...],
+    chosen: tuple[str, ...],
+    ways: tuple[str, ...],
+    how: children.How,
+) -> None:
     """Spoil one file of BUNDLE a case, then load it, or verify it."""
     shell.preload()
     with tempfile.TemporaryDirectory(prefix="attack-") as scratch:
@@ -99,11 +111,11 @@ def main(bundle: Path, other: Path | None, how: children.How) -> None:
 
         def attempt(case: children.Case) -> None:
             copy = folders.copy(base, case.folder / "bundle")
-            variant = str(case.rng.choice(list(variants)))
-            name = str(case.rng.choice(names if case.rng.random() < 0.3 else variants[variant]))
-            way = ("load", "load", "load", "recommend", "verify", "verify, signed again")[case.rng.integers(6)]
+            variant = str(case.rng.choice(chosen or list(variants)))
+            name = str(case.rng.choice(names if not chosen and case.rng.random() < 0.3 else variants[variant]))
+            way = str(case.rng.choice(ways or ("load", "load", *WAYS)))
             case.begins(f"flips: {way}, any file", f"{name} of {variant}")
-            what = f"{name} of {variant}: {spoil(case, copy, other, name)}"
+            what = f"{name} of {variant}: {spoil(case, copy, other, name, kinds)}"
             model = Path(name).suffix.removeprefix(".")
             kind = model.upper() if model in {"onnx", "tflite"} else "other file"
             if way == "verify, signed again" and (copy / name).exists() and name != "manifest.json":

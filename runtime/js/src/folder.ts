@@ -81,7 +81,7 @@ export class FolderSource implements Source {
 
 /** Return the first `bytes` of a file, fewer where it ends before. */
 async function readUpTo(handle: FileHandle, bytes: number): Promise<Uint8Array<ArrayBuffer>> {
-  const data = new Uint8Array(bytes);
+  const data = new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer); // what is not filled is cut off
   let filled = 0;
   while (filled < bytes) {
     const { bytesRead } = await handle.read(data, filled, Math.min(bytes - filled, PIECE_BYTES), filled);

@@ -7,7 +7,7 @@ import { AnswerCheck } from "./answers.ts";
 import type { Bundle } from "./bundle.ts";
 import { MissingRuntimeError, SignatureError } from "./errors.ts";
 import {
-  checkSignature, encodeHistory, excludeColumns, inputsOf, notLoaded, notRun, outputsOf, padRight,
+  checkSignature, encodeHistory, excludeColumns, failed, inputsOf, notLoaded, outputsOf, padRight,
   scoreInPieces, type Entry, type Ranked, type Session, type Tensors,
 } from "./session.ts";
 import type { Variant } from "./types.ts";
@@ -99,7 +99,11 @@ export class LiteRtSession implements Session {
 
   async close(): Promise<void> {
     await this.last;
-    this.model.delete();
+    try {
+      this.model.delete();
+    } catch (error) {
+      throw failed("closed", ENGINE, this.variant, error);
+    }
   }
 
   private get rows(): number {
@@ -131,7 +135,7 @@ export class LiteRtSession implements Session {
       }
       return copies;
     } catch (error) {
-      throw notRun(entry, ENGINE, this.variant, error);
+      throw failed(`ran ${entry}`, ENGINE, this.variant, error);
     } finally {
       for (const tensor of Object.values(inputs)) tensor.delete();
     }

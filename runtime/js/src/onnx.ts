@@ -4,8 +4,8 @@ import type { Bundle } from "./bundle.ts";
 import { MissingRuntimeError } from "./errors.ts";
 import { reason } from "./sentences.ts";
 import {
-  checkSignature, checkVersion, encodeHistory, excludeColumns, inputsOf, notLoaded, notRun, outputsOf,
-  padRight, scoreInPieces, type Entry, type Ranked, type Session, type Tensors,
+  checkSignature, checkVersion, encodeHistory, excludeColumns, failed, inputsOf, notLoaded, outputsOf, padRight,
+  scoreInPieces, type Entry, type Ranked, type Session, type Tensors,
 } from "./session.ts";
 import type { FileEntry, Variant } from "./types.ts";
 
@@ -94,8 +94,12 @@ export class OnnxSession implements Session {
   }
 
   async close(): Promise<void> {
-    await this.recommending.release();
-    await (await this.scoring)?.release();
+    try {
+      await this.recommending.release();
+      await (await this.scoring?.catch(() => undefined))?.release();
+    } catch (error) {
+      throw failed("closed", engineOf(this.ort), this.variant, error);
+    }
   }
 
   /** Opened on its first use, long after the bundle was. */
@@ -114,7 +118,7 @@ export class OnnxSession implements Session {
     try {
       return await session.run(feeds());
     } catch (error) {
-      throw notRun(entry, engineOf(this.ort), this.variant, error);
+      throw failed(`ran ${entry}`, engineOf(this.ort), this.variant, error);
     }
   }
 

@@ -62,6 +62,8 @@ const UNKNOWNS: readonly Unknown[] = ["error", "drop", "map"];
 
 /** A loaded variant of a bundle: the contract of the Python class of this name. */
 export class Recommender {
+  private closing: Promise<void> | undefined;
+
   private constructor(
     readonly bundle: Bundle,
     readonly variant: Variant,
@@ -100,7 +102,7 @@ export class Recommender {
       try {
         const session = await openSession(bundle, variant, threads);
         const vocabulary = await Vocabulary.read(bundle).catch(async (error: unknown) => {
-          await session.close();
+          await session.close().catch(() => undefined);
           throw error;
         });
         return new Recommender(bundle, variant, session, vocabulary, unknown);
@@ -168,9 +170,10 @@ export class Recommender {
     return [...this.variant.files, vocabulary.items, ...(vocabulary.titles ? [vocabulary.titles] : []), golden];
   }
 
-  /** Free what the engine holds. */
+  /** Free what the engine holds; a second call does nothing. */
   close(): Promise<void> {
-    return this.session.close();
+    this.closing ??= this.session.close();
+    return this.closing;
   }
 
   private item(id: number, score: number | null): Item {

@@ -27,11 +27,11 @@ export function list(values: readonly unknown[]): string {
   return `[${values.map(whole).join(", ")}]`;
 }
 
-/** Return what an engine or the system said in its error, on one line of at most 300 characters. */
+/** Return what an engine or the system said in its error: one line of at most 300 characters, no full stop at its end. */
 export function reason(error: unknown): string {
   const said = (error as Error | null | undefined)?.message ?? error;
   // eslint-disable-next-line no-control-regex
-  return String(said).replace(/[\x00-\x1f\x7f]+/g, " ").trim().slice(0, REASON_LIMIT);
+  return String(said).replace(/[\x00-\x1f\x7f]+/g, " ").trim().slice(0, REASON_LIMIT).replace(/[. ]+$/, "");
 }
 
 /** Return `value` with that many significant digits: Python's format `g`. */

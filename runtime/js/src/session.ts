@@ -135,11 +135,11 @@ export function notLoaded(place: string, engine: string, variant: Variant, error
   );
 }
 
-/** Return the error for an engine that failed while it ran; what is an error of this package stays it. */
-export function notRun(entry: Entry, engine: string, variant: Variant, error: unknown): SasrecError {
+/** Return the error for an engine that failed while it did that; what is an error of this package stays it. */
+export function failed(doing: string, engine: string, variant: Variant, error: unknown): SasrecError {
   if (error instanceof SasrecError) return error;
   return new EngineError(
-    `variant ${variant.name}: ${engine} failed while it ran ${entry}: ${reason(error)}. ` +
+    `variant ${variant.name}: ${engine} failed while it ${doing}: ${reason(error)}. ` +
       "Check the bundle with `sasrec-edge verify`, or choose another variant.",
     { cause: error },
   );

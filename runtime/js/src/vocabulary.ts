@@ -10,6 +10,9 @@ export type Unknown = "error" | "drop" | "map";
 /** Padding id: never an item. */
 export const PAD_ID = 0;
 
+/** What some editors put before a text in UTF-8. */
+const BOM = [0xef, 0xbb, 0xbf];
+
 /** Items up to which a message looks for similar keys. */
 const FUZZY_LIMIT = 20_000;
 
@@ -116,6 +119,11 @@ function checkText(keys: readonly unknown[], place: string): void {
 
 /** Return the lines of a file; only a line feed ends one, so that keys may hold any other character. */
 function lines(data: Uint8Array, place: string, nItems: number): string[] {
+  if (BOM.every((byte, i) => data[i] === byte)) {
+    throw new BundleError(
+      `${place} begins with a byte order mark, which would become part of its first line. Export the bundle again.`,
+    );
+  }
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);
