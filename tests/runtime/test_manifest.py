@@ -16,24 +16,27 @@ from sasrec_runtime.errors import FormatVersionError, ManifestError
 from sasrec_runtime.manifest import FileEntry, Manifest, ModelCard, Provenance, Variant, Vocabulary
 
 text = st.text(min_size=1, max_size=8)
+name = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=8)
 count = st.integers(0, 2**40)
-positive = st.integers(1, 2**31)
-finite = st.floats(0, 1e6)
+columns = st.integers(0, 2**16)
+positive = st.integers(1, 2**31 - 2)
+length = st.integers(1, 2**10)
+finite = st.floats(0, 1e3)
 files = st.builds(FileEntry, path=text, bytes=count, sha256=st.from_regex(r"\A[0-9a-f]{64}\Z"))
 variants = st.builds(
     Variant,
-    name=text,
+    name=name,
     runtime=st.sampled_from(["onnx", "tflite"]),
-    recipe=text,
+    recipe=name,
     entries=st.dictionaries(text, text, max_size=2),
     files=st.lists(files, max_size=2),
-    min_runtime_version=text,
+    min_runtime_version=name,
     atol=finite,
-    fixed_k=count,
-    fixed_history=count,
-    fixed_batch=count,
-    fixed_exclude=count,
-    fixed_candidates=count,
+    fixed_k=columns,
+    fixed_history=columns,
+    fixed_batch=columns,
+    fixed_exclude=columns,
+    fixed_candidates=columns,
     parity=st.dictionaries(text, finite, max_size=2),
     quality=st.dictionaries(text, finite, max_size=2),
 )
@@ -43,10 +46,10 @@ manifests = st.builds(
     model=st.builds(
         ModelCard,
         n_items=positive,
-        max_len=positive,
-        hidden_dim=positive,
-        num_blocks=positive,
-        num_heads=positive,
+        max_len=length,
+        hidden_dim=length,
+        num_blocks=length,
+        num_heads=length,
         hyper_parameters=st.dictionaries(text, text | count | st.booleans() | st.none(), max_size=2),
     ),
     signature=st.dictionaries(text, st.dictionaries(text, st.dictionaries(text, text, max_size=1), max_size=1)),
