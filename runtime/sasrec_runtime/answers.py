@@ -8,7 +8,6 @@ Laws, for one row of k ids and scores:
 
 from collections.abc import Iterable
 from math import inf
-from operator import ge
 from typing import Any, Final
 
 import numpy as np
@@ -33,14 +32,14 @@ def is_sound(item_ids: list[int], scores: list[float], n_items: int, excluded: I
         excluded: Ids that must not be among them.
     """
     distinct = set(item_ids)
+    ordered = sorted(distinct)
     return (
-        len(distinct) == len(item_ids)
-        and min(item_ids) > PAD_ID
-        and max(item_ids) <= n_items
+        len(ordered) == len(item_ids)
+        and ordered[0] > PAD_ID
+        and ordered[-1] <= n_items
         and distinct.isdisjoint(excluded)
-        and scores[0] < inf
-        and scores[-1] > -inf
-        and all(map(ge, scores, scores[1:]))  # NaN is not at least anything
+        and -inf < sum(scores) < inf  # before the order: NaN compares with nothing
+        and sorted(scores, reverse=True) == scores
     )
 
 
