@@ -115,7 +115,7 @@ def _ask(bundle: Bundle, variant: Variant) -> _Reply:
     request = {"bundle": str(bundle.root), "variant": variant.name, "manifest_sha256": bundle.manifest_sha256}
     line = run_module("sasrec_runtime.verify", request, timeout_s=TIMEOUT_S)
     try:
-        reply = msgspec.json.decode(line.encode(), type=_Reply)
+        reply = msgspec.convert(json.loads(line), _Reply)
     except (msgspec.MsgspecError, ValueError) as error:
         raise ChildError(f"its process printed {line!r:.80}, which is not its result") from error
     if reply.replaced is not None:
@@ -154,4 +154,4 @@ def _ms_since(started: float) -> float:
 if __name__ == "__main__":
     asked = json.loads(sys.argv[1])
     found = _check_here(Path(asked["bundle"]), asked["variant"], asked["manifest_sha256"])
-    sys.stdout.write(msgspec.json.encode(found).decode("ascii", "backslashreplace") + "\n")
+    sys.stdout.write(json.dumps(msgspec.to_builtins(found)) + "\n")  # ASCII, whatever the path holds
