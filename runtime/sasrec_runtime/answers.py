@@ -62,15 +62,22 @@ def check(
         raise AnswerError(_said(variant, sentence))
 
 
-def check_scores(variant: str, scores: NDArray[np.float32]) -> None:
-    """Refuse scores (B, C) of candidates that are not finite.
+def check_scores(variant: str, scores: NDArray[np.float32], candidates: NDArray[np.int32]) -> None:
+    """Refuse scores that are not finite.
+
+    Args:
+        variant: Name of the variant that gave them.
+        scores: (B, C).
+        candidates: (B, C), the ids they belong to; what padding scores means nothing.
 
     Raises:
-        AnswerError: One is not.
+        AnswerError: The score of an item is not finite.
     """
-    finite = np.isfinite(scores)
-    if not finite.all():
-        row, column = (int(index[0]) for index in np.nonzero(~finite))
+    if np.isfinite(scores).all():
+        return
+    bad = ~np.isfinite(scores) & (candidates != PAD_ID)
+    if bad.any():
+        row, column = (int(index[0]) for index in np.nonzero(bad))
         raise AnswerError(_said(variant, f"row {row}: score {column} is {scores[row, column]}, expected a number"))
 
 

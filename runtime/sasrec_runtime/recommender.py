@@ -199,8 +199,9 @@ class Recommender:
             UnknownItemError: A candidate is unknown, whatever `unknown` the recommender was loaded with.
         """
         newest, candidate_ids = self._scorable(keys, candidates)
-        scores = self.session.score(np.array([newest], np.int32), np.array([candidate_ids], np.int32))
-        answers.check_scores(self.variant.name, scores)
+        asked = np.array([candidate_ids], np.int32)
+        scores = self.session.score(np.array([newest], np.int32), asked)
+        answers.check_scores(self.variant.name, scores, asked)
         return scores.reshape(-1)
 
     def score_batch(
@@ -287,7 +288,7 @@ class Recommender:
         wanted = [candidate_ids for _, candidate_ids in requests]
         candidates = history_module.encode_batch(wanted, max_len=max(map(len, wanted)))  # padded on the left, too
         scores = self.session.score(history, candidates)
-        answers.check_scores(self.variant.name, scores)
+        answers.check_scores(self.variant.name, scores, candidates)
         # A copy, for a view would keep the whole group's scores.
         return (row[-len(candidate_ids) :].copy() for row, candidate_ids in zip(scores, wanted, strict=True))
 

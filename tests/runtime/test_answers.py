@@ -83,6 +83,16 @@ def test_a_candidate_score_that_is_not_finite_is_refused(bundle: Bundle, score: 
         recommender.score_batch([["apple"]], [["figs"]])
 
 
+def test_what_padding_scores_does_not_matter(bundle: Bundle) -> None:
+    class Padding(Fixed):
+        def score(self, history: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+            return np.where(candidates == 0, -INF, 1.0).astype(np.float32)
+
+    recommender = Recommender(bundle, bundle.variant("onnx-fp32"), Padding(*SOUND))
+    first, second = recommender.score_batch([["apple"]] * 2, [["figs"], ["figs", "eggs"]])
+    assert (first.tolist(), second.tolist()) == ([1.0], [1.0, 1.0])
+
+
 @given(
     row=st.lists(
         st.tuples(st.integers(-1, tiny.N_ITEMS + 1), st.sampled_from([2.0, 1.0, 0.5, -1e9, NAN, INF, -INF])),

@@ -76,7 +76,5 @@ def test_bench_says_that_its_process_crashed(shared_bundle: Path, monkeypatch: p
         raise ChildError("its process crashed (SIGSEGV)")
 
     monkeypatch.setattr(bench_module, "run_module", crash)
-    with pytest.raises(
-        RequestError, match=r"variant onnx-fp32 cannot be timed: its process crashed \(SIGSEGV\)\. Run"
-    ):
+    with pytest.raises(RequestError, match=r"variant onnx-fp32 cannot be timed: its process crashed \(SIGSEGV\)\. Run"):
         bench(shared_bundle, calls=1, k=3)
