@@ -49,9 +49,22 @@ def session_options(command: Command) -> Command:
         metavar="NAME",
         help="onnxruntime's execution provider, such as cpu or coreml; repeatable, the first that can run a node does.",
     )
+    @click.option(
+        "--verify",
+        type=click.Choice(["digests", "sizes"]),
+        help="Compare these with the manifest before files are loaded.  [default: digests, up to 24 MiB]",
+    )
     @functools.wraps(command)
-    def with_options(*, threads: int, spinning: bool, no_arena: bool, providers: tuple[str, ...], **rest: Any) -> None:
+    def with_options(
+        *,
+        threads: int,
+        spinning: bool,
+        no_arena: bool,
+        providers: tuple[str, ...],
+        verify: str | None,
+        **rest: Any,
+    ) -> None:
         options = {"threads": threads, "spinning": spinning, "arena": not no_arena, "providers": providers or ("cpu",)}
-        command(options=options, **rest)
+        command(options={**options, "verify": verify}, **rest)
 
     return with_options

@@ -1,8 +1,11 @@
 """Errors a user of a bundle can expect and act on; each message says place, value seen and what to do."""
 
 __all__ = [
+    "AnswerError",
     "BundleError",
+    "BundleReplacedError",
     "DigestError",
+    "EngineError",
     "FormatVersionError",
     "HistoryError",
     "ManifestError",
@@ -13,6 +16,7 @@ __all__ = [
     "SignatureError",
     "UnknownItemError",
     "VariantError",
+    "shown",
 ]
 
 
@@ -22,6 +26,10 @@ class SasrecError(Exception):
 
 class BundleError(SasrecError, ValueError):
     """A bundle is missing, incomplete or not what its manifest says."""
+
+
+class BundleReplacedError(BundleError):
+    """The folder no longer holds the bundle that was opened: load it again."""
 
 
 class ManifestError(BundleError):
@@ -48,6 +56,14 @@ class ProviderError(MissingRuntimeError):
     """The library that runs a variant lacks the execution provider that was asked for."""
 
 
+class EngineError(SasrecError, RuntimeError):
+    """The library that runs a variant failed while it ran."""
+
+
+class AnswerError(SasrecError, ValueError):
+    """A model's answer breaks the graph contract, such as an id outside the catalogue or a score that is not finite."""
+
+
 class SignatureError(SasrecError, ValueError):
     """A model file's inputs or outputs, or an array given to it, differ from the contract."""
 
@@ -66,3 +82,11 @@ class UnknownItemError(HistoryError, KeyError):
 
 class RequestError(SasrecError, ValueError):
     """A request cannot be answered: k is out of range, or there is nothing to score."""
+
+
+def shown(value: object) -> str:
+    """Return `value` for a message, at most 80 characters; never fails."""
+    try:
+        return f"{value!r:.80}"
+    except Exception:  # noqa: BLE001 - a repr may raise anything; an int of 5,000 digits raises ValueError
+        return f"a value of type {type(value).__name__}, too long to show"

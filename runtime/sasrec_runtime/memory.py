@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from sasrec_runtime import golden, session
 from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.errors import SasrecError
 from sasrec_runtime.recommender import Recommender
 
 __all__ = ["measure", "mebibytes"]
@@ -51,7 +52,13 @@ def measure(path: Path, variant: str, options: dict[str, Any], k: int) -> dict[s
     }
 
 
+def _reply(request: dict[str, Any]) -> dict[str, Any]:
+    options = request["options"] | {"providers": tuple(request["options"]["providers"])}
+    try:
+        return {**measure(Path(request["bundle"]), request["variant"], options, request["k"])}
+    except SasrecError as error:
+        return {"error": str(error)}
+
+
 if __name__ == "__main__":
-    request = json.loads(sys.argv[1])
-    request["options"]["providers"] = tuple(request["options"]["providers"])
-    sys.stdout.write(json.dumps(measure(Path(request["bundle"]), request["variant"], request["options"], request["k"])))
+    sys.stdout.write(json.dumps(_reply(json.loads(sys.argv[1]))) + "\n")

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_runtime.errors import BundleError, HistoryError, UnknownItemError
+from sasrec_runtime.errors import BundleError, HistoryError, UnknownItemError, shown
 from sasrec_runtime.key_index import KeyIndex, repeated_key
 from sasrec_runtime.mapped_lines import MappedLines
 from sasrec_runtime.signature import PAD_ID
@@ -98,7 +98,7 @@ class Vocabulary:
         """Return the key of an id in 1…len."""
         key = self.keys[item_id] if 0 < item_id < len(self.keys) else None
         if key is None:
-            raise HistoryError(f"item id is {item_id!r:.80}, expected 1…{len(self)}.")
+            raise HistoryError(f"item id is {shown(item_id)}, expected 1…{len(self)}.")
         return key
 
     def title(self, item_id: int) -> str | None:
@@ -184,18 +184,18 @@ def _as_list(keys: Iterable[str], place: str) -> list[str]:
         return keys
     if isinstance(keys, str | bytes):
         raise HistoryError(
-            f"{place} is the single text {keys!r:.80}, expected a sequence of item keys. Put it into a list."
+            f"{place} is the single text {shown(keys)}, expected a sequence of item keys. Put it into a list."
         )
     try:
         return list(keys)
     except TypeError as error:
-        raise HistoryError(f"{place} is {keys!r:.80}, expected a sequence of item keys.") from error
+        raise HistoryError(f"{place} is {shown(keys)}, expected a sequence of item keys.") from error
 
 
 def _check_text(keys: list[Any], place: str) -> None:
     for position, key in enumerate(keys):
         if not isinstance(key, str):
             raise HistoryError(
-                f"{place}[{position}] is {key!r:.80} ({type(key).__name__}), expected text. "
+                f"{place}[{position}] is {shown(key)} ({type(key).__name__}), expected text. "
                 "Item keys are text, as in items.txt: give str(key)."
             )
