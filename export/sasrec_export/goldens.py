@@ -1,6 +1,6 @@
 """golden.json of a new bundle: made-up requests of every kind, and what each variant answers to them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -78,15 +78,12 @@ def draw(
     for wish in _wishes(max_len, real[0]):
         share = 1.0 if wish.popular_only else POPULAR_SHARE
         history = made_up.history(wish.length, repeats=wish.repeats, share=share)
+        if history is None:
+            continue
+        counts = {"nothing": 0, "one": 1, "many": min(MANY, n_items - 1)}
+        excluded = history if wish.exclude == "history" else made_up.distinct(counts[wish.exclude])
         candidates = made_up.distinct(min(CANDIDATES, n_items))
-        excluded: dict[str, Callable[[], list[int]]] = {
-            "history": lambda: history or [],
-            "nothing": list,
-            "one": lambda: made_up.distinct(1),
-            "many": lambda: made_up.distinct(min(MANY, n_items - 1)),
-        }
-        if history is not None:
-            requests.append(Request(wish.name, history, list(excluded[wish.exclude]()), candidates, wish.k))
+        requests.append(Request(wish.name, history, excluded, candidates, wish.k))
     return requests
 
 

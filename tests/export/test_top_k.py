@@ -28,8 +28,8 @@ def search(n_ids: int, block: int, opset: int, *, scaled: bool = False) -> onnxr
     for value, dtype in ((values, ir.DataType.FLOAT), (places, ir.DataType.INT64)):
         value.dtype, value.shape = dtype, ir.Shape(["batch", "k"])
     graph = ir.Graph(
-        [scores, exclude, k, *([factor] if factor else [])], [values, places], nodes=tape.nodes, initializers=tape.initializers,
-        opset_imports={"": opset}, name="search",
+        [scores, exclude, k, *([factor] if factor else [])], [values, places], nodes=tape.nodes,
+        initializers=tape.initializers, opset_imports={"": opset}, name="search",
     )  # fmt: skip
     return onnxruntime.InferenceSession(ir.to_proto(ir.Model(graph, ir_version=10)).SerializeToString())
 
