@@ -72,7 +72,8 @@ class OneByOne:
 
 
 def _bare(row: NDArray[np.int32]) -> NDArray[np.int32]:
-    return row[row != PAD_ID][None]
+    found: NDArray[np.int32] = row[row != PAD_ID][None]
+    return found
 
 
 def reference(
