@@ -23,7 +23,7 @@ class MadeUp:
     """Draws histories of a catalogue, none of them a real one."""
 
     real: Sequence[Histories]
-    """The histories that must not be met: whole ones, and what a split left of them."""
+    """The histories that must not be met: the whole ones first, then what a split left of them."""
     popular: NDArray[np.int32]
     """Ids of popular items, at least one."""
     n_items: int
@@ -73,12 +73,18 @@ def is_somebodys(item_ids: Sequence[int], real: Sequence[Histories], *, max_len:
     """Say whether made-up ids give a real history away.
 
     They do where their newest max_len items stand in a real one in a row, so also where they are one, or its beginning
-    or end; and where they end with the whole of one. Only what has at least TELLING items counts.
+    or end; and where they end with the whole of one, or of what a split left of it. Only what has at least TELLING
+    items counts.
+
+    Args:
+        item_ids: Oldest first.
+        real: The whole histories first, then parts of them.
+        max_len: Newest items of a history that the network sees.
     """
     if len(item_ids) < TELLING:
         return False
     newest = item_ids[-max(max_len, TELLING) :]
-    return any(_holds(histories, newest) or _is_the_end_of(histories, item_ids) for histories in real)
+    return _holds(real[0], newest) or any(_is_the_end_of(histories, item_ids) for histories in real)
 
 
 def _holds(histories: Histories, run: Sequence[int]) -> bool:
@@ -93,9 +99,13 @@ def _holds(histories: Histories, run: Sequence[int]) -> bool:
 
 def _is_the_end_of(histories: Histories, item_ids: Sequence[int]) -> bool:
     """Say whether the items end with a whole history of at least TELLING items."""
-    lengths = histories.lengths
-    rows = np.flatnonzero((lengths >= TELLING) & (lengths <= len(item_ids)))
-    ends, lengths = histories.offsets[1:][rows], lengths[rows]
+    if not histories.item_ids.size:
+        return False
+    rows = np.flatnonzero(histories.item_ids[histories.offsets[1:] - 1] == item_ids[-1])  # few, of many users
+    ends = histories.offsets[rows + 1]
+    lengths = ends - histories.offsets[rows]
+    fitting = (lengths >= TELLING) & (lengths <= len(item_ids))
+    ends, lengths = ends[fitting], lengths[fitting]
     for back in range(1, len(item_ids) + 1):
         same = histories.item_ids[ends - back] == item_ids[-back]
         ends, lengths = ends[same], lengths[same]

@@ -66,6 +66,24 @@ def test_goldens_hold_a_history_longer_than_the_network_sees(bundle) -> None:
     assert min(lengths) < bundle.manifest.model.max_len < max(lengths)
 
 
+def test_no_history_of_the_bundle_is_one_of_the_log(bundle, run) -> None:
+    from sasrec_runtime import golden
+
+    window = bundle.manifest.model.max_len
+    everybody = [history.tolist() for history in run.interactions.histories]
+    seen = {tuple(history[:end][-window:]) for history in everybody for end in range(3, len(history) + 1)}
+    drawn = [case.history_ids for case in golden.read(bundle).cases if len(case.history_ids) > 2]
+    assert len(drawn) > 10
+    assert not seen & {tuple(history[-window:]) for history in drawn}
+
+
+def test_the_answers_of_a_real_history_would_be_seen(bundle, run) -> None:
+    from sasrec_export.made_up import is_somebodys
+
+    real = run.interactions.histories
+    assert is_somebodys(real[3].tolist()[:-1], [real], max_len=bundle.manifest.model.max_len)
+
+
 def test_a_swapped_item_row_ends_the_export_without_a_bundle(run, runner, tmp_path, monkeypatch) -> None:
     from sasrec_export import int8_table
 
