@@ -39,9 +39,7 @@ def recommend_graph(blocks: Blocks, table: Table, shape: Shape, *, top_k: int) -
     excluded = valid_ids(tape, exclude, blocks.config)  # what is no item excludes padding, which is excluded anyway
     scores, factor = table.score(tape, user)
     scores = top_k_module.exclude(tape, scores, history, excluded, stages)
-    values, rows = top_k_module.top_k(tape, scores, k, stages, shape)
-    if factor is not None:
-        values = tape.op("Mul", [values, factor])
+    values, rows = top_k_module.top_k(tape, scores, k, stages, shape, factor=factor)
     # A place that no item can take holds PAD_ID: its score is -inf, and only its.
     is_item = tape.op("Greater", [values, tape.constant("lowest", np.float32(np.finfo(np.float32).min))])
     items = tape.op("Cast", [rows], to=ir.DataType.INT32)

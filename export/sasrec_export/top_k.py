@@ -57,25 +57,42 @@ def exclude(tape: GraphTape, scores: ir.Value, history: ir.Value, ids: ir.Value,
     return tape.op("ScatterElements", [scores, columns, hidden], axis=1)
 
 
-def top_k(tape: GraphTape, scores: ir.Value, k: ir.Value, stages: Stages, shape: Shape) -> tuple[ir.Value, ir.Value]:
-    """Return scores float32 (B, k), best first, and their rows int64 (B, k), equal scores by lower row first."""
+def top_k(
+    tape: GraphTape, scores: ir.Value, k: ir.Value, stages: Stages, shape: Shape, *, factor: ir.Value | None = None
+) -> tuple[ir.Value, ir.Value]:
+    """Return scores float32 (B, k), best first, and their rows int64 (B, k), equal scores by lower row first.
+
+    Args:
+        tape: Records the graph.
+        scores: float32 (B, rows).
+        k: int64 (1).
+        stages: How the rows are searched.
+        shape: Says the opset.
+        factor: float32 (B, 1), positive: what is ranked and returned is `scores` times it; None: `scores`. Scores that
+            differ can be equal once their product is rounded, so a ranking always sees the products. Rounding keeps
+            the order, so the best of a block stays its best: two stages multiply only what they rank.
+    """
     if not stages.block:
-        return _best(tape, scores, k)
+        return _best(tape, _times(tape, scores, factor), k)
     n_blocks = stages.rows // stages.block
     blocks = tape.op("Reshape", [scores, tape.constant("blocks", np.array([-1, n_blocks, stages.block]))])
     peaks = tape.reduce("ReduceMax", blocks, axis=-1, keepdims=0, opset=shape.opset)  # (B, blocks)
     chosen_k = tape.op("Min", [k, tape.constant("n_blocks", np.array([n_blocks]))])
-    _, chosen = _best(tape, peaks, chosen_k)
+    _, chosen = _best(tape, _times(tape, peaks, factor), chosen_k)
     # In the order of ids, so that ties among the candidates go to the lower id.
     chosen, _ = tape.ops("TopK", [chosen, chosen_k], outputs=2, axis=-1, largest=0, sorted=1)  # (B, c)
     index = tape.op("Unsqueeze", [chosen, tape.constant("last_axis", np.array([-1]))])
     candidates = tape.op("GatherND", [blocks, index], batch_dims=1)  # (B, c, block)
     flat = tape.op("Reshape", [candidates, tape.constant("flat", np.array([0, -1]))])
-    values, places = _best(tape, flat, k)
+    values, places = _best(tape, _times(tape, flat, factor), k)
     size = tape.constant("block_size", np.int64(stages.block))
     block = tape.op("GatherElements", [chosen, tape.op("Div", [places, size])], axis=1)
     within = tape.op("Mod", [places, size])
     return values, tape.op("Add", [tape.op("Mul", [block, size]), within])
+
+
+def _times(tape: GraphTape, scores: ir.Value, factor: ir.Value | None) -> ir.Value:
+    return scores if factor is None else tape.op("Mul", [scores, factor])
 
 
 def _best(tape: GraphTape, scores: ir.Value, k: ir.Value) -> tuple[ir.Value, ir.Value]:

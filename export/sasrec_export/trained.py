@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from sasrec_export import quantize
 from sasrec_export.best_basis import BestBasis
+from sasrec_export.errors import ExportError
 from sasrec_export.quantize import QuantizedTable
 from sasrec_export.score_cost import score_cost
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.model import SASRec
 
-__all__ = ["HeldTable", "Trained", "Written"]
+__all__ = ["HeldTable", "Trained", "Written", "check_weights"]
 
 USERS_AT_ONCE = 256
 T = TypeVar("T")
@@ -41,6 +42,23 @@ class HeldTable:
     """(V, D), in the units of the trained table."""
     basis: NDArray[np.float32] | None = None
     """See QuantizedTable; None: none but that of the values."""
+
+
+def check_weights(model: SASRec) -> None:
+    """Refuse a network that cannot answer, or would answer alike to everybody.
+
+    Raises:
+        ExportError: A weight holds NaN or an infinite number.
+    """
+    for weight in model.weights:
+        values = np.asarray(weight)
+        strange = ~np.isfinite(values) if np.issubdtype(values.dtype, np.floating) else np.zeros(1, bool)
+        if strange.any():
+            place = np.argwhere(strange)[0].tolist()
+            raise ExportError(
+                f"model.keras: {weight.path}{place} is {values[tuple(place)]}, expected finite numbers; so are "
+                f"{int(strange.sum()):,} of its {values.size:,} values. Train again, with a lower --learning-rate."
+            )
 
 
 class Trained:

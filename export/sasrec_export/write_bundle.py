@@ -11,11 +11,12 @@ import numpy as np
 
 from sasrec_export import calibration, card, goldens, parity, variants
 from sasrec_export.errors import ExportError, ParityError
-from sasrec_export.parity import Reference
+from sasrec_export.goldens import Request
+from sasrec_export.parity import OneByOne, Reference
 from sasrec_export.recipe import VariantPlan
 from sasrec_export.report import log, measure, page, progress, schema
 from sasrec_export.report.schema import Report
-from sasrec_export.trained import Trained
+from sasrec_export.trained import Trained, check_weights
 from sasrec_export.variants import entry_of
 from sasrec_runtime import golden as golden_module
 from sasrec_runtime import manifest as manifest_module
@@ -25,6 +26,7 @@ from sasrec_runtime.golden import Golden
 from sasrec_runtime.manifest import FileEntry, Manifest, ModelCard, Provenance, Variant, Vocabulary
 from sasrec_runtime.recommender import Recommender
 from sasrec_train import staging
+from sasrec_train.interactions import Histories
 from sasrec_train.run import Run
 from sasrec_train.split import Split
 
@@ -86,16 +88,19 @@ def write_bundle(
         say("loading the trained model")
         split = run.split()
         histories = calibration.sample(split.train, max_len=run.model_config.max_len, seed=run.seed)
-        trained = Trained(run.model(), calibration=histories, top_k=min(top_k, run.interactions.n_items))
+        model = run.model()
+        check_weights(model)
+        trained = Trained(model, calibration=histories, top_k=min(top_k, run.interactions.n_items))
         plans = [_with_places(plan, run) for plan in plans]
         manifest = _describe(run, split, folder)
+        requests = _requests(run, split, manifest)
         for plan in plans:
             say(f"{plan.name}: converting")
             variant = variants.describe(trained, plan, folder)
-            variant = _prove(trained, plan, Bundle(folder, _with(manifest, variants=[variant])), split, say)
+            variant = _prove(trained, plan, Bundle(folder, _with(manifest, variants=[variant])), split, requests, say)
             manifest = _with(manifest, variants=[*manifest.variants, variant])
         say("recording goldens")
-        golden = goldens.record(Bundle(folder, manifest), split.test)
+        golden = goldens.record(Bundle(folder, manifest), requests)
         (folder / "golden.json").write_bytes(golden_module.encode(golden))
         manifest = _save(folder, _with(manifest, golden=entry_of(folder, folder / "golden.json")))
         report = measure.measure(
@@ -165,8 +170,23 @@ def _describe(run: Run, split: Split, folder: Path) -> Manifest:
     )
 
 
-def _prove(trained: Trained, plan: VariantPlan, bundle: Bundle, split: Split, say: Say) -> Variant:
-    """Check the parity of the one variant in `bundle` with Keras; return it with what was measured."""
+def _requests(run: Run, split: Split, manifest: Manifest) -> list[Request]:
+    """Return what the goldens ask, with histories that nobody in the log had."""
+    real = [run.interactions.histories, split.train, split.validation.histories, split.test.histories]
+    model = manifest.model
+    return goldens.draw(
+        real, n_items=model.n_items, max_len=model.max_len, popular=manifest.fallback_items, seed=run.seed
+    )
+
+
+def _prove(
+    trained: Trained, plan: VariantPlan, bundle: Bundle, split: Split, requests: list[Request], say: Say
+) -> Variant:
+    """Check the parity of the one variant in `bundle` with Keras; return it with what was measured.
+
+    Real histories come as one wide batch and are what is measured. Those of the goldens come one by one, as long as
+    they are: a fault may show in short ones only, or in the form for few rows.
+    """
     variant = bundle.manifest.variants[0]
     held = variants.held_table(trained, plan)
     seen = min(plan.shape.history or trained.model.config.max_len, trained.model.config.max_len)
@@ -174,6 +194,9 @@ def _prove(trained: Trained, plan: VariantPlan, bundle: Bundle, split: Split, sa
     session = session_module.open_session(bundle, variant)
     k = min(trained.top_k, bundle.manifest.model.n_items)
     differences = parity.check(variant.name, session, expected, k=k)
+    made_up = Histories.from_lists(request.history_ids for request in requests)
+    expected_alone = parity.reference(trained.encode, seen, held, plan, made_up)
+    parity.check(f"{variant.name}, asked one by one", OneByOne(session), expected_alone, k=k)
     say(
         f"{variant.name}: parity with Keras on {len(expected.history)} histories, "
         + ", ".join(f"{output} {difference:.2g}" for output, difference in differences.items())

@@ -1,6 +1,8 @@
 """The figures of the report: by hand where they fit, and end to end."""
 
 import json
+import re
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -58,6 +60,11 @@ def test_lists_of_a_batch_keep_the_order_of_the_users() -> None:
     assert quality.recommend_all(echo, held_out, k=1).items[:, 0].tolist() == list(range(1, 151))
 
 
+def _row(run, place: int) -> int:
+    """Row of the test users that is at that place of the log, from 1."""
+    return run.split().test.users.tolist().index(place - 1)
+
+
 def _lasting(row: dict) -> dict:
     """What must be equal when a variant is measured again: all but times and memory."""
     return {key: value for key, value in row.items() if not key.endswith(FLEETING)}
@@ -105,6 +112,67 @@ class TestEndToEnd:
         result = runner.invoke(main, command)
         assert result.exit_code == 3
         assert result.stdout.startswith("**Ship none of them")
+
+    def test_the_users_who_lost_most_are_not_named(self, reported, run) -> None:
+        written = json.loads((reported / "report.json").read_text())
+        users = [user for row in written["variants"] for user in row.get("worst_users", [])]
+        keys = set(run.interactions.user_keys)
+        assert users
+        for user in users:
+            assert user["user"] == f"row {user['row']}"
+            assert user["history_length"] == len(run.split().test.histories[_row(run, user["row"])])
+            assert not keys & {user["user"]}
+        assert "of the log: " in (reported / "report.html").read_text()
+
+    def test_the_users_who_lost_most_are_named_where_that_is_asked_for(self, bundle, run, runner) -> None:
+        command = ["report", str(bundle.path), "--data", LOG, "--users", "40", "--name-users", "--json"]
+        result = runner.invoke(main, command)
+        assert result.exit_code == 0, result.output
+        rows = json.loads(result.stdout)["variants"]
+        users = [user for row in rows for user in row.get("worst_users", [])]
+        assert users
+        assert {user["user"] for user in users} <= set(run.interactions.user_keys)
+        assert {user["row"] for user in users} == {None}
+
+    def test_a_log_with_telling_keys_leaves_none_of_them_in_a_report(self, bundle, run, runner, tmp_path) -> None:
+        log = tmp_path / "somebodys folder" / "log.csv"
+        log.parent.mkdir()
+        interactions = run.interactions
+        lines = [
+            f"person{user}@example.org,{interactions.item_keys[item_id - 1]}\n"
+            for user, history in enumerate(interactions.histories)
+            for item_id in history
+        ]
+        log.write_text("user,item\n" + "".join(lines))
+        out = tmp_path / "report"
+        command = ["report", str(bundle.path), "--data", str(log), "--users", "40", "--out", str(out)]
+        result = runner.invoke(main, command)
+        assert result.exit_code == 0, result.output
+        texts = [path.read_text() for path in out.iterdir()]
+        texts += [bundle.file(name).read_text() for name in ("README.md", "report.json", "report.html", "golden.json")]
+        place, host = str(tmp_path.parent), socket.gethostname()
+        for text in texts:
+            assert "example.org" not in text
+            assert place not in text
+            assert str(bundle.path.parent) not in text
+            assert re.search(rf"\b{re.escape(host)}\b", text) is None
+
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            (["--seed", "-1"], "-1 is not in the range"),
+            (["--max-mb", "nan"], "nan is not a finite number"),
+            (["--max-mb", "inf"], "inf is not a finite number"),
+            (["--max-p99-ms", "nan"], "nan is not a finite number"),
+            (["--max-p99-ms", "-2"], "-2.0 is not in the range"),
+            (["--max-ndcg-drop", "nan%"], "expected per cent from 0% to 100%"),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    )
+    def test_an_option_that_is_no_number_of_its_range_is_refused(self, bundle, runner, option, message) -> None:
+        result = runner.invoke(main, ["report", str(bundle.path), "--data", LOG, *option])
+        assert result.exit_code == 2
+        assert message in result.stderr
 
     def test_a_drop_without_a_per_cent_sign_is_refused(self, bundle, runner) -> None:
         result = runner.invoke(main, ["report", str(bundle.path), "--data", LOG, "--max-ndcg-drop", "0.5"])

@@ -66,6 +66,24 @@ def test_goldens_hold_a_history_longer_than_the_network_sees(bundle) -> None:
     assert min(lengths) < bundle.manifest.model.max_len < max(lengths)
 
 
+def test_no_history_of_the_bundle_is_one_of_the_log(bundle, run) -> None:
+    from sasrec_runtime import golden
+
+    window = bundle.manifest.model.max_len
+    everybody = [history.tolist() for history in run.interactions.histories]
+    seen = {tuple(history[:end][-window:]) for history in everybody for end in range(3, len(history) + 1)}
+    drawn = [case.history_ids for case in golden.read(bundle).cases if len(case.history_ids) > 2]
+    assert len(drawn) > 10
+    assert not seen & {tuple(history[-window:]) for history in drawn}
+
+
+def test_the_answers_of_a_real_history_would_be_seen(bundle, run) -> None:
+    from sasrec_export.made_up import is_somebodys
+
+    real = run.interactions.histories
+    assert is_somebodys(real[3].tolist()[:-1], [real], max_len=bundle.manifest.model.max_len)
+
+
 def test_a_swapped_item_row_ends_the_export_without_a_bundle(run, runner, tmp_path, monkeypatch) -> None:
     from sasrec_export import int8_table
 
@@ -79,6 +97,56 @@ def test_a_swapped_item_row_ends_the_export_without_a_bundle(run, runner, tmp_pa
     result = runner.invoke(main, ["export", str(run.path), "--out", str(tmp_path / "bundle"), "--recipe", "wi8"])
     assert result.exit_code == 1
     assert re.search(r"onnx-wi8: .*differs from Keras by [\d.]+, expected at most", result.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_of_short_histories_alone_ends_the_export(run, runner, tmp_path, monkeypatch) -> None:
+    from sasrec_export import user_vector
+
+    def from_the_oldest(tape, blocks, history, shape):
+        ends, axis = user_vector._length(tape, history), tape.constant("axis_0", np.array([0]))
+        start = tape.constant("position_start", np.array([0]))
+        return tape.op("Slice", [tape.constant("positions", blocks.positions), start, ends, axis])
+
+    monkeypatch.setattr(user_vector, "_positions", from_the_oldest)
+    out = tmp_path / "bundle"
+    result = runner.invoke(main, ["export", str(run.path), "--out", str(out), "--recipe", "fp32", "--runtime", "onnx"])
+    assert result.exit_code == 1
+    assert re.search(r"onnx-fp32, asked one by one: .*differs from Keras by", result.stderr)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("form", ["recommend", "recommend_batch"])
+def test_a_fault_in_either_form_of_recommend_ends_the_export(run, runner, tmp_path, monkeypatch, form) -> None:
+    from sasrec_export import int8_table
+
+    table = {"recommend": int8_table.Int8Table, "recommend_batch": int8_table.Int8BatchTable}[form]
+    score = table.score
+
+    def negated(self, tape, user):
+        scores, factor = score(self, tape, user)
+        return (tape.op("Neg", [scores]), factor) if type(self) is table else (scores, factor)
+
+    monkeypatch.setattr(table, "score", negated)
+    out = tmp_path / "bundle"
+    result = runner.invoke(main, ["export", str(run.path), "--out", str(out), "--recipe", "wi8", "--runtime", "onnx"])
+    assert result.exit_code == 1
+    assert ("asked one by one" in result.stderr) == (form == "recommend")
+    assert "recommend.scores differs from Keras by" in result.stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_a_network_with_numbers_that_are_not_finite_is_refused(run, runner, tmp_path, monkeypatch, value) -> None:
+    model = run.model()
+    table = model.weights[0].numpy()
+    table[3, 1] = value
+    model.weights[0].assign(table)
+    monkeypatch.setattr(type(run), "model", lambda self: model)
+    out = tmp_path / "bundle"
+    result = runner.invoke(main, ["export", str(run.path), "--out", str(out), "--recipe", "fp32", "--runtime", "onnx"])
+    assert result.exit_code == 1
+    assert re.search(rf"model\.keras: \S+\[3, 1\] is {value}, expected finite numbers; so are 1 of its", result.stderr)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,6 +1,7 @@
 """The report command: measure a bundle on a log, or compare two reports."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,20 @@ def _per_cent(_ctx: click.Context, _param: click.Parameter, value: str | None) -
     return share
 
 
+class _Limit(click.FloatRange):
+    """A number from 0 on; NaN, which is above no limit, and infinity, which is none, are refused."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number; leave the option out for no limit.", param, ctx)
+        return number
+
+
 class _Report(click.Command):
     """`report BUNDLE --data …` measures; `report --compare OLD NEW` reads and needs neither."""
 
@@ -56,10 +71,17 @@ class _Report(click.Command):
 @click.option(
     "--max-ndcg-drop", callback=_per_cent, metavar="PERCENT", help="NDCG@10 a variant may lose.  [default: 1%]"
 )
-@click.option("--max-mb", type=click.FloatRange(min=0), metavar="MB", help="Size of its files, vocabulary apart.")
-@click.option("--max-p99-ms", type=click.FloatRange(min=0), metavar="MS", help="99th percentile of its latency here.")
+@click.option("--max-mb", type=_Limit(), metavar="MB", help="Size of its files, vocabulary apart.")
+@click.option("--max-p99-ms", type=_Limit(), metavar="MS", help="99th percentile of its latency here.")
 @click.option("--users", type=click.IntRange(min=1), metavar="N", help="Judge by a sample of N users.")
-@click.option("--seed", default=0, show_default=True, help="Of the sample and of the bootstrap.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**63 - 1),
+    help="Of the sample and of the bootstrap.",
+)
+@click.option("--name-users", is_flag=True, help="Show the users who lost most by their keys, not by their rows.")
 @keep_seen_option
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Threads of one call.")
 @click.option("--force", is_flag=True, help="Replace an existing report.")
@@ -78,6 +100,7 @@ def report(
     max_p99_ms: float | None,
     users: int | None,
     seed: int,
+    name_users: bool,
     keep_seen: bool,
     threads: int,
     force: bool,
@@ -101,7 +124,7 @@ def report(
     opened = Bundle.open(bundle)
     with console.notes():
         log = source.load()
-    evidence = log_module.evidence_of(log, opened, split_config=source.split, say=_say)
+    evidence = log_module.evidence_of(log, opened, split_config=source.split, name_users=name_users, say=_say)
     budget = Budget(max_ndcg_drop=max_ndcg_drop, max_mb=max_mb, max_p99_ms=max_p99_ms)
     measured = measure.measure(
         opened, evidence, against=against, budget=budget, users=users, seed=seed, keep_seen=keep_seen, threads=threads,
