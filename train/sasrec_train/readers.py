@@ -17,6 +17,7 @@ from typing import Any
 import polars as pl
 
 from sasrec_train.errors import DataError
+from sasrec_train.untrusted_files import describe
 
 __all__ = ["ROW", "Table", "check", "collect", "is_lines", "scan", "scan_csv", "scan_lines"]
 
@@ -142,7 +143,7 @@ def check(path: Path) -> None:
     except (OSError, ValueError) as error:  # no right to look, a link that leads to itself, a name with a NUL
         raise DataError(f"{str(path)!r:.200} cannot be looked up ({_reason(error)}). Give another file.") from error
     if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{path} is {_kind(status.st_mode)}, expected a file ({FORMATS}).")
+        raise DataError(f"{path} is {describe(status.st_mode)}, expected a file ({FORMATS}).")
     if not status.st_size:
         raise DataError(f"{path} is empty, expected one interaction per row.")
     if not os.access(path, os.R_OK):
@@ -153,11 +154,6 @@ def _download(path: Path) -> str:
     """Return what to add for a name that looks like an address; pathlib has made one of its slashes."""
     scheme, colon, _ = str(path).partition(":/")
     return "; what is elsewhere must be downloaded first" if colon and scheme.isalnum() and len(scheme) > 1 else ""
-
-
-def _kind(mode: int) -> str:
-    kinds = {stat.S_ISDIR: "a folder", stat.S_ISFIFO: "a pipe", stat.S_ISSOCK: "a socket"}
-    return next((kind for is_kind, kind in kinds.items() if is_kind(mode)), "a device")
 
 
 def collect(table: Table, frame: pl.LazyFrame) -> pl.DataFrame:
