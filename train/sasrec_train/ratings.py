@@ -24,10 +24,7 @@ def drop_low(table: Table, filters: Filters) -> Table:
     """
     if filters.min_rating is None:
         return table
-    name = columns.find(
-        str(table.path), table.columns, option="--rating-column", asked=filters.rating_column,
-        usual=columns.RATING_NAMES,
-    )  # fmt: skip
+    name = columns.find(table, option="--rating-column", asked=filters.rating_column, usual=columns.RATING_NAMES)
     dtype = table.frame.collect_schema()[name]
     if not (dtype.is_numeric() or dtype == pl.String):
         raise DataError(f"{table.path}: column {name!r} is of type {dtype}, expected ratings as numbers.")

@@ -1,7 +1,7 @@
 """A RUN folder: a trained network with everything needed to judge and to export it, without the log it came from."""
 
+import os
 import platform
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import metadata
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from sasrec_train import run_files, split, staging
+from sasrec_train import run_files, split, staging, untrusted_files
 from sasrec_train.checkpoints import Checkpoints, folder_of
 from sasrec_train.config import ModelConfig, TrainConfig
 from sasrec_train.errors import ConfigError, RunError
@@ -29,6 +29,7 @@ __all__ = ["CONFIG", "FORMAT_VERSION", "Run", "RunConfig", "check_unfinished", "
 
 FORMAT_VERSION = 1
 CONFIG = "config.json"
+PARTS = (CONFIG, "metrics.json", "split.npz", "model.keras")  # Of one run, which must not be mixed with another's.
 VERSIONED = ("sasrec-edge", "tensorflow", "keras", "numpy")
 
 
@@ -70,6 +71,9 @@ class Run:
         """The log, as far as the model knows it."""
         self.metrics = metrics
         """Test metrics as written by training: {"full": {"hr@10": …}, "sampled": {…}, "popularity": {…}, …}."""
+        self._states: dict[str, untrusted_files.State | None] = {
+            name: untrusted_files.state(path / name) for name in PARTS
+        }
 
     @classmethod
     def load(cls, path: str | Path) -> "Run":
@@ -79,8 +83,9 @@ class Run:
             RunError: The folder or a file is missing or damaged; the message names it.
         """
         path = Path(path)
-        if not path.is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where it may not look
             raise RunError(f"{path} is no folder. Give a folder that `sasrec-edge train` wrote.")
+        states = {name: untrusted_files.state(path / name) for name in PARTS}
         config = _read_config(path)
         interactions = replace(run_files.read_interactions(path, config.data), filters=config.filters)
         if interactions.n_items != config.model.n_items:
@@ -89,9 +94,13 @@ class Run:
             )
         if interactions.sha256 != config.data_sha256:
             raise run_files.damaged(path / "histories.npz", "other histories or keys than the model was trained on")
-        if not (path / "model.keras").is_file():
-            raise run_files.missing(path / "model.keras")
-        return cls(path, config, interactions, run_files.read_metrics(path / "metrics.json"))
+        with untrusted_files.opened(path / "model.keras"):
+            pass  # it is there, and may be read
+        loaded = cls(path, config, interactions, run_files.read_metrics(path / "metrics.json"))
+        loaded._states = states
+        for name in PARTS:
+            loaded._as_loaded(name)
+        return loaded
 
     @property
     def model_config(self) -> ModelConfig:
@@ -122,7 +131,7 @@ class Run:
         if self.config.split is None:
             return split.leave_one_out(self.interactions)
         histories = self.interactions.histories
-        return run_files.read_split(self.path / "split.npz", histories).apply(histories)
+        return run_files.read_split(self._as_loaded("split.npz"), histories).apply(histories)
 
     def model(self) -> "SASRec":
         """Load the trained network.
@@ -130,19 +139,17 @@ class Run:
         Raises:
             RunError: model.keras is damaged, or holds another network than config.json says.
         """
-        import keras  # noqa: PLC0415, TID251 - a Run is cheap until its network is asked for
+        from sasrec_train import saved_network  # noqa: PLC0415 - a Run is cheap until its network is asked for
 
-        from sasrec_train.model import SASRec  # noqa: PLC0415
+        path = self._as_loaded("model.keras")
+        return saved_network.load(path, self.model_config)
 
-        path = self.path / "model.keras"
-        try:
-            model = keras.saving.load_model(path, compile=False)
-        except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-            reason = str(error).strip().partition("\n")[0][:200]
-            raise run_files.damaged(path, reason or type(error).__name__) from error
-        if not isinstance(model, SASRec) or model.config != self.model_config:
-            raise run_files.damaged(path, f"another network than {CONFIG} describes")
-        return model
+    def _as_loaded(self, name: str) -> Path:
+        """Return the path of a file, if it is the one that was there when the run was loaded."""
+        path = self.path / name
+        if untrusted_files.state(path) != self._states.get(name):
+            raise RunError(f"{path} was replaced after the run was loaded, or is gone. Load the run again.")
+        return path
 
 
 def create(
