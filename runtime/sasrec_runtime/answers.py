@@ -23,7 +23,7 @@ FREE_SCORE: Final = -5e8
 
 
 def is_sound(item_ids: list[int], scores: list[float], n_items: int, excluded: Iterable[int]) -> bool:
-    """Say whether one row is a full list of items that keeps the contract: about 2 µs for ten items.
+    """Say whether one row is a full list of items that keeps the contract: 2 to 3 µs for ten items.
 
     Args:
         item_ids: Output `items` of the row; at least one.
@@ -32,15 +32,15 @@ def is_sound(item_ids: list[int], scores: list[float], n_items: int, excluded: I
         excluded: Ids that must not be among them.
     """
     distinct = set(item_ids)
-    ordered = sorted(distinct)
-    return (
-        len(ordered) == len(item_ids)
-        and ordered[0] > PAD_ID
-        and ordered[-1] <= n_items
-        and distinct.isdisjoint(excluded)
-        and -inf < sum(scores) < inf  # before the order: NaN compares with nothing
-        and sorted(scores, reverse=True) == scores
-    )
+    if len(distinct) != len(item_ids) or not distinct.isdisjoint(excluded):
+        return False
+    # A loop, for a handful of built-in functions costs more: after a run of the engine their code has left the caches.
+    best = last = scores[0]
+    for item_id, score in zip(item_ids, scores, strict=True):
+        if not (PAD_ID < item_id <= n_items and score <= last):  # NaN is not at most anything
+            return False
+        last = score
+    return best < inf and last > -inf
 
 
 def check(
