@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from sasrec_runtime import manifest as manifest_module
+from sasrec_runtime.atomic import folder
+from sasrec_runtime.bundle_folder import BUNDLE
 from sasrec_runtime.errors import BundleError, DigestError, ManifestError, VariantError
 from sasrec_runtime.manifest import Manifest, Variant
 from sasrec_runtime.vocab import Vocabulary
@@ -140,6 +142,7 @@ class Bundle:
 
 def _read_manifest(path: Path) -> bytes:
     file = path / MANIFEST_NAME
+    folder.repair(path, BUNDLE)
     if not file.is_file():
         seen = "has no manifest.json" if path.is_dir() else "is no folder" if path.exists() else "does not exist"
         raise BundleError(

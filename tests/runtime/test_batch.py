@@ -14,8 +14,9 @@ import pytest
 
 from runtime import tiny
 from sasrec_export.cli import main
-from sasrec_runtime.batch import durable, readers
+from sasrec_runtime.atomic import disk as disk_module
 from sasrec_runtime.batch import job as job_module
+from sasrec_runtime.batch import readers
 from sasrec_runtime.batch.answering import Answering
 from sasrec_runtime.batch.rows import BadRow, Columns, Row
 from sasrec_runtime.batch.score_file import Progress, score_file
@@ -249,11 +250,11 @@ def test_a_job_that_broke_off_with_its_output_in_place_is_resumed(
 ) -> None:
     source, out = write(tmp_path / "in.csv", USERS), tmp_path / "out.csv"
 
-    def stop(_: Path) -> None:
+    def stop(_: Any) -> None:
         raise StoppedError
 
     with monkeypatch.context() as patch:
-        patch.setattr("sasrec_runtime.batch.job.shutil.rmtree", stop)
+        patch.setattr(job_module.Job, "_remove_folder", stop)
         with pytest.raises(StoppedError):
             score_file(recommender, source, out, k=2, part_rows=2)
     before = out.read_bytes()
@@ -313,14 +314,14 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("refusing")
 def test_a_system_that_flushes_no_folder_stops_nothing(tmp_path: Path) -> None:
-    durable.flush(tmp_path)
+    disk_module.flush(tmp_path)
 
 
 @pytest.mark.usefixtures("refusing")
 def test_a_file_that_cannot_be_flushed_gets_no_name(tmp_path: Path) -> None:
     (tmp_path / "written").touch()
     with pytest.raises(OSError, match="refused"):
-        durable.move(tmp_path / "written", tmp_path / "place")
+        disk_module.move(tmp_path / "written", tmp_path / "place")
     assert not (tmp_path / "place").exists()
 
 

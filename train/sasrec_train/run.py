@@ -1,8 +1,10 @@
 """A RUN folder: a trained network with everything needed to judge and to export it, without the log it came from."""
 
+import json
 import platform
+import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -11,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from sasrec_train import run_files, split, staging
-from sasrec_train.checkpoints import Checkpoints, folder_of
+from sasrec_runtime.atomic import folder, overlap, side
+from sasrec_runtime.atomic.kinds import FolderKind, is_ours
+from sasrec_train import run_files, split
+from sasrec_train.checkpoints import TRAINING, Checkpoints, folder_of
 from sasrec_train.config import ModelConfig, TrainConfig
 from sasrec_train.errors import ConfigError, RunError
 from sasrec_train.filters import Filters
@@ -25,11 +29,15 @@ if TYPE_CHECKING:
     from sasrec_train.fit import Trained
     from sasrec_train.model import SASRec
 
-__all__ = ["CONFIG", "FORMAT_VERSION", "Run", "RunConfig", "check_unfinished", "create", "join"]
+__all__ = ["CONFIG", "FORMAT_VERSION", "RUN", "Run", "RunConfig", "check", "create", "finished", "join"]
 
 FORMAT_VERSION = 1
 CONFIG = "config.json"
 VERSIONED = ("sasrec-edge", "tensorflow", "keras", "numpy")
+FILES = (
+    "model.keras", "users.txt", "items.txt", "titles.txt", "histories.npz", "split.npz", "split.json", "history.csv",
+    "learning_curve.svg", "metrics.json",
+)  # fmt: skip
 
 
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,6 +61,22 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What of the log was left out."""
     split: SplitConfig | None = None
     """How the log was split; None in runs older than split.npz: leave-one-out."""
+
+
+def _paths(data: bytes) -> tuple[str, ...]:
+    raw = json.loads(data)
+    if not isinstance(raw, dict):
+        raise run_files.damaged(Path(CONFIG), "no JSON object")
+    _decode_config(raw, Path(CONFIG))
+    return FILES
+
+
+RUN = FolderKind(
+    name="a RUN",
+    marker=CONFIG,
+    paths=_paths,
+    unmarked=re.compile("|".join(re.escape(name) for name in FILES)),
+)
 
 
 class Run:
@@ -79,6 +103,7 @@ class Run:
             RunError: The folder or a file is missing or damaged; the message names it.
         """
         path = Path(path)
+        folder.repair(path, RUN)
         if not path.is_dir():
             raise RunError(f"{path} is no folder. Give a folder that `sasrec-edge train` wrote.")
         config = _read_config(path)
@@ -158,6 +183,7 @@ def create(
     checkpoint_every_s: float = 600.0,
     on_epoch: Callable[[Epoch], None] | None = None,
     workers: "Workers | None" = None,
+    inputs: Iterable[Path] = (),
 ) -> Run:
     """Train on a log, measure on its test items, and write the RUN folder.
 
@@ -176,52 +202,68 @@ def create(
         checkpoint_every_s: Seconds between checkpoints within an epoch; there is one after each epoch anyway.
         on_epoch: Called after each epoch.
         workers: Those who train together, see distribute.connect; this is their chief, the others call join().
+        inputs: Files that are read, which the folder must not hold.
+
+    Returns:
+        The run; with `resume`, one that is there already if it is of the same log and options.
 
     Raises:
-        RunError: `out` exists already, or holds an unfinished training that is neither resumed nor to be replaced.
+        OutputError: `out` exists already, or something beside it is not ours, or another training writes to it.
+        RunError: There is an unfinished training that is neither resumed nor to be replaced.
         TrainError: See fit.train.
     """
     from sasrec_train import distribute, evaluate, fit, learning_curve  # noqa: PLC0415 - reading a Run is light
 
     workers = workers or distribute.ALONE
     split_config = split_config or SplitConfig()
+    inputs = tuple(inputs)
+    out = overlap.resolved(Path(out))
+    config = _describe_run(interactions, model_config, train_config, split_config, preset)
+    if resume and not force and (done := _finished(out, config)):
+        return done
     points = split.split(interactions, split_config)
     parts = points.apply(interactions.histories)
-    config = RunConfig(
+    check(out, force=force, resume=resume, inputs=inputs)
+    checkpoints = Checkpoints(folder_of(out), _identity(config), every_s=checkpoint_every_s)
+    with checkpoints.held(out):
+        with folder.staged(out, RUN, force=force, inputs=inputs) as place:
+            if not resume:
+                checkpoints.remove()
+            trained = fit.train(
+                interactions,
+                model_config,
+                train_config,
+                split=parts,
+                on_epoch=on_epoch,
+                checkpoints=checkpoints,
+                workers=workers,
+            )
+            trained.model.save(place / "model.keras")
+            run_files.write_json(place / CONFIG, msgspec.to_builtins(config))
+            run_files.write_interactions(place, interactions)
+            run_files.write_split(place / "split.npz", points)
+            run_files.write_json(place / "split.json", _describe(interactions, split_config, parts, trained))
+            run_files.write_history(place / "history.csv", trained.epochs)
+            learning_curve.draw(place / "learning_curve.svg", trained.epochs, trained.best_epoch)
+            run_files.write_json(place / "metrics.json", evaluate.on_test(trained.model, parts))
+        checkpoints.remove()  # the RUN is on the disk by now
+    return Run.load(out)
+
+
+def _describe_run(
+    interactions: Interactions, model: ModelConfig, train: TrainConfig, split_config: SplitConfig, preset: str
+) -> RunConfig:
+    return RunConfig(
         format_version=FORMAT_VERSION,
         preset=preset,
         data=interactions.name,
         data_sha256=interactions.sha256,
-        model=model_config,
-        train=train_config,
+        model=model,
+        train=train,
         versions={"python": platform.python_version(), **{name: metadata.version(name) for name in VERSIONED}},
         filters=interactions.filters,
         split=split_config,
     )
-    checkpoints = Checkpoints(folder_of(Path(out)), _identity(config), every_s=checkpoint_every_s)
-    with staging.staged(Path(out), force=force, marker=CONFIG) as folder:
-        check_unfinished(Path(out), force=force, resume=resume)
-        if not resume:
-            checkpoints.remove()
-        trained = fit.train(
-            interactions,
-            model_config,
-            train_config,
-            split=parts,
-            on_epoch=on_epoch,
-            checkpoints=checkpoints,
-            workers=workers,
-        )
-        trained.model.save(folder / "model.keras")
-        run_files.write_json(folder / CONFIG, msgspec.to_builtins(config))
-        run_files.write_interactions(folder, interactions)
-        run_files.write_split(folder / "split.npz", points)
-        run_files.write_json(folder / "split.json", _describe(interactions, split_config, parts, trained))
-        run_files.write_history(folder / "history.csv", trained.epochs)
-        learning_curve.draw(folder / "learning_curve.svg", trained.epochs, trained.best_epoch)
-        run_files.write_json(folder / "metrics.json", evaluate.on_test(trained.model, parts))
-    checkpoints.remove()
-    return Run.load(out)
 
 
 def join(
@@ -243,20 +285,60 @@ def join(
     fit.train(interactions, model_config, train_config, split=parts, workers=workers)
 
 
-def check_unfinished(out: Path, *, force: bool, resume: bool) -> None:
-    """Refuse to start over where an unfinished training would be lost.
+def check(out: Path, *, force: bool, resume: bool, inputs: Iterable[Path] = (), may_be_finished: bool = False) -> None:
+    """Refuse a place for a RUN before any work.
+
+    Args:
+        out: The folder to write.
+        force: Whether an existing RUN and an unfinished training may be replaced.
+        resume: Whether an unfinished training is gone on with.
+        inputs: Files that are read.
+        may_be_finished: Let a RUN that is there pass with `resume`, as `finished` asks about it later.
 
     Raises:
+        OutputError: The place is taken, or something beside it is not ours, or another training writes there.
         RunError: There are checkpoints, and neither --resume nor --force says what to do with them.
     """
-    folder = folder_of(out)
-    if not (force or resume) and folder.exists():
-        raise RunError(f"{folder} holds an unfinished training. Go on with --resume, or start over with --force.")
+    inputs = tuple(inputs)
+    place = folder_of(out)
+    overlap.refuse(place, inputs)
+    if not (may_be_finished and resume and not force and is_ours(overlap.resolved(out), RUN)):
+        folder.check(out, RUN, force=force, inputs=inputs)
+    side.check(place, TRAINING, job="training")
+    if not (force or resume) and side.is_used(place, TRAINING):
+        raise RunError(f"{place} holds an unfinished training. Go on with --resume, or start over with --force.")
+
+
+def finished(
+    out: str | Path,
+    interactions: Interactions,
+    model_config: ModelConfig,
+    train_config: TrainConfig,
+    *,
+    split_config: SplitConfig | None = None,
+) -> Run | None:
+    """Return the RUN at `out` if a training with these arguments has already written it, else None.
+
+    Checkpoints that a kill left beside it are removed.
+    """
+    described = _describe_run(interactions, model_config, train_config, split_config or SplitConfig(), "custom")
+    return _finished(overlap.resolved(Path(out)), described)
+
+
+def _finished(out: Path, config: RunConfig) -> Run | None:
+    try:
+        run = Run.load(out)
+    except RunError:
+        return None
+    if json.dumps(_identity(run.config)) != json.dumps(_identity(config)):
+        return None
+    side.remove(folder_of(out), TRAINING)
+    return run
 
 
 def _identity(config: RunConfig) -> dict[str, Any]:
     """What a checkpoint must have in common with the run that goes on from it."""
-    parts = (config.model, config.train, config.filters, config.split)
+    parts = [part for part in (config.model, config.train, config.filters, config.split) if part is not None]
     fields = {name: value for part in parts for name, value in msgspec.to_builtins(part).items()}
     return {"n_items": config.model.n_items, "a log of SHA-256": config.data_sha256, **fields}
 
@@ -282,13 +364,16 @@ def _describe(interactions: Interactions, config: SplitConfig, parts: Split, tra
 
 
 def _read_config(path: Path) -> RunConfig:
-    raw = run_files.read_json(path / CONFIG)
+    return _decode_config(run_files.read_json(path / CONFIG), path / CONFIG)
+
+
+def _decode_config(raw: dict[str, Any], path: Path) -> RunConfig:
     version = raw.get("format_version")
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise RunError(
-            f"{path / CONFIG}: format_version is {version}, this sasrec-edge reads up to {FORMAT_VERSION}. Upgrade it."
+            f"{path}: format_version is {version}, this sasrec-edge reads up to {FORMAT_VERSION}. Upgrade it."
         )
     try:
         return msgspec.convert(raw, RunConfig)
     except (msgspec.ValidationError, ConfigError) as error:
-        raise run_files.damaged(path / CONFIG, str(error)) from error
+        raise run_files.damaged(path, str(error)) from error
