@@ -24,9 +24,11 @@ class TakenError(Exception):
 class Lock:
     """A lock that is held until release(), or until the process ends."""
 
-    def __init__(self, descriptor: int, *, is_certain: bool) -> None:
-        self._descriptor: int | None = descriptor
-        self.is_certain = is_certain
+    _descriptor: int | None = None
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self.is_certain = False
         """Whether the system knows locks: else nothing says that nobody else holds this one."""
 
     def release(self) -> None:
@@ -63,16 +65,17 @@ def take(path: Path, *, create: bool = False) -> Lock:
         flags |= getattr(os, name, 0)
     while True:
         descriptor = os.open(path, flags, 0o666)
+        lock = Lock(descriptor)  # from here on it is closed, whatever happens
         try:
-            is_certain = _lock(descriptor)
+            lock.is_certain = _lock(descriptor)
             # Between opening and locking, the one who held it may have removed the file: then this is no lock.
             is_current = os.path.samestat(os.fstat(descriptor), os.lstat(path))
         except BaseException:
-            os.close(descriptor)
+            lock.release()
             raise
         if is_current:
-            return Lock(descriptor, is_certain=is_certain)
-        os.close(descriptor)
+            return lock
+        lock.release()
 
 
 def _lock(descriptor: int) -> bool:
