@@ -124,6 +124,48 @@ def test_a_failing_run_leaves_the_old_one(runner, tmp_path, monkeypatch):
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["log.txt", "run"]
 
 
+@pytest.mark.tf
+def test_resuming_a_finished_run_prints_its_metrics_again(runner, tmp_path):
+    command = [*TINY, "--out", str(tmp_path / "run")]
+    trained = runner.invoke(main, command)
+    assert trained.exit_code == 0, trained.output
+    again = runner.invoke(main, [*command, "--resume"])
+    assert (again.exit_code, again.stdout) == (0, trained.stdout)
+    assert "is of this log and these options already" in again.stderr
+    assert "exists already" in fails(runner, [*command, "--resume", "--seed", "7"], 1)
+    assert "exists already" in fails(runner, command, 1)
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, type("Terminated", (BaseException,), {})])
+def test_who_stops_a_training_is_told_what_is_there(runner, tmp_path, monkeypatch, stop):
+    from sasrec_train import fit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit._Run, "train", lambda _: (_ for _ in ()).throw(stop))
+        early = runner.invoke(main, [*TINY, "--out", str(tmp_path / "run")])
+    assert "Stopped. There is no checkpoint yet: the same command starts over." in early.stderr
+    assert list(tmp_path.iterdir()) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(fit._Run, "_train_epoch", after_the_first(fit._Run._train_epoch, stop))
+        late = runner.invoke(main, [*TINY, "--out", str(tmp_path / "run")])
+    assert "Stopped. The same command with --resume goes on from the last checkpoint" in late.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["run.training"]
+
+
+def after_the_first(call, stop):
+    """Return a method that is stopped when it is called again."""
+    calls = []
+
+    def called(self):
+        calls.append(self)
+        if len(calls) > 1:
+            raise stop
+        return call(self)
+
+    return called
+
+
 @pytest.mark.parametrize(
     ("text", "options", "code", "says"),
     [

@@ -115,7 +115,7 @@ def train(
         except Exception:
             raise
         except BaseException:  # Ctrl-C, and what else ends a process from outside
-            click.echo(f"Stopped. {_what_is_left(out)}", err=True)
+            click.echo(f"Stopped. {_what_is_left(out, force=force)}", err=True)
             raise
     _print_metrics(done.metrics, as_json=as_json)
 
@@ -157,12 +157,14 @@ def _print_metrics(metrics: dict[str, Any], *, as_json: bool) -> None:
     click.echo(json.dumps(metrics) if as_json else console.table(metrics))
 
 
-def _what_is_left(out: Path) -> str:
+def _what_is_left(out: Path, *, force: bool) -> str:
     """Say what a training that was stopped leaves, and how to go on."""
     from sasrec_train.checkpoints import Checkpoints, folder_of
 
     if Checkpoints(folder_of(out), {}).exists():
         return f"The same command with --resume goes on from the last checkpoint of {out}."
+    if out.exists() and not force:
+        return f"{out} is whole."
     return "There is no checkpoint yet: the same command starts over."
 
 

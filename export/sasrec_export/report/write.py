@@ -25,21 +25,19 @@ class _Variant(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
 
 
-class _Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    ship: str | None
-    sentence: str
-    budget: schema.Budget
-
-
 class _AnyReport(msgspec.Struct, frozen=True, kw_only=True):
     """What the reports of every version up to this one have in common: it says that a report.json is ours."""
 
-    report_version: Annotated[int, msgspec.Meta(ge=1, le=schema.REPORT_VERSION)]
-    verdict: _Verdict
+    output_version: int
+    report_version: Annotated[int, msgspec.Meta(ge=1, le=schema.REPORT_VERSION)] = 1
     data: str
     users: int
     protocol: str
+    reference: str | None
     n_items: int
+    max_len: int
+    hidden_dim: int
+    threads: int
     machine: str
     variants: list[_Variant]
 

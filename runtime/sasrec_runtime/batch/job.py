@@ -170,11 +170,16 @@ class Job:
         return done
 
     def write_part(self, part: int, answers: list[Answer], bad: list[BadRow]) -> None:
-        """Write a part whole."""
-        _write_whole(self._folder / f"{part}.bad", b"".join(msgspec.json.encode(row) + b"\n" for row in bad))
-        temporary = self._folder / f"{part}.tmp"
-        writers.write(temporary, self._kind, answers, str(self._description.options["separator"]))
-        disk.move(temporary, self._folder / f"{part}.rows")
+        """Write a part whole.
+
+        Raises:
+            OutputError: The disk refuses; the parts before are as they were.
+        """
+        with self._explained():
+            _write_whole(self._folder / f"{part}.bad", b"".join(msgspec.json.encode(row) + b"\n" for row in bad))
+            temporary = self._folder / f"{part}.tmp"
+            writers.write(temporary, self._kind, answers, str(self._description.options["separator"]))
+            disk.move(temporary, self._folder / f"{part}.rows")
 
     def bad_count(self, part: int) -> int:
         """Return how many bad rows a part that is done has."""
@@ -182,7 +187,17 @@ class Job:
             return sum(1 for _ in file)
 
     def finish(self, parts: int) -> None:
-        """Put the parts together; the output appears when it is whole, and the parts go."""
+        """Put the parts together; the output appears when it is whole, and the parts go.
+
+        Raises:
+            OutputError: The disk refuses; the parts are as they were.
+            RequestError: Something else has come to where the output should be.
+        """
+        with self._explained():
+            self._finish(parts)
+        self._remove_folder()
+
+    def _finish(self, parts: int) -> None:
         whole = self._folder / "whole"
         writers.merge((self._folder / f"{part}.rows" for part in range(parts)), whole, self._kind)
         bad = self._folder / "bad"
@@ -199,7 +214,17 @@ class Job:
         elif self._force:
             self._bad.unlink(missing_ok=True)  # of an earlier job
         disk.move(whole, self._out)
-        self._remove_folder()
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Name the output, and say how to go on, where a writer only says that the disk is full."""
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OutputError(
+                f"{self._out} cannot be written ({reason:.200}). Make room, and go on with --resume."
+            ) from error
 
     def _bad_parts(self, parts: int) -> Iterator[bytes]:
         return ((self._folder / f"{part}.bad").read_bytes() for part in range(parts))
