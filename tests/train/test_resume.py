@@ -159,12 +159,12 @@ def test_checkpoints_of_version_0_1_are_gone_on_with(unfinished):
     assert [path.name for path in unfinished.parent.iterdir()] == ["run"]
 
 
-def test_a_training_that_fails_before_its_first_checkpoint_leaves_nothing(tmp_path):
+def test_a_training_that_fails_before_its_first_checkpoint_leaves_nothing(tmp_path, monkeypatch):
     def fail(_):
         raise KilledError
 
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(fit._Run, "train", fail)
+    monkeypatch.setattr(fit._Run, "train", fail)
+    with pytest.raises(KilledError):
         run.create(LOG, *configured(), tmp_path / "deep" / "run")
     assert list(tmp_path.iterdir()) == []
 

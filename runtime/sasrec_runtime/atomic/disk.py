@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sasrec_runtime.atomic import locks
 
-__all__ = ["exchange", "flush", "flush_tree", "move", "rename_new", "write_file"]
+__all__ = ["exchange", "flush", "flush_tree", "make_folders", "move", "remove_empty", "rename_new", "write_file"]
 
 NOT_FLUSHED: Final = {errno.EACCES, errno.EINVAL, errno.ENOTSUP}
 """What a system says that flushes no folder: Windows opens none, and some network file systems refuse."""
@@ -113,6 +113,22 @@ def _renameat2(source: Path, target: Path, flags: int) -> bool:
     if number in NO_FLAGS:
         return False
     raise OSError(number, os.strerror(number), str(source), None, str(target))
+
+
+def make_folders(folder: Path, made: list[Path]) -> None:
+    """Make a folder with its parents, and note in `made` each that was missing, the outermost first."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    for path in reversed(missing):
+        path.mkdir(exist_ok=True)
+        made.append(path)
+        flush(path.parent)
+
+
+def remove_empty(made: list[Path]) -> None:
+    """Remove the folders that make_folders made, as far as nothing is in them."""
+    for path in reversed(made):
+        with contextlib.suppress(OSError):
+            path.rmdir()
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -77,7 +77,7 @@ def staged(out: Path, kind: FolderKind, *, force: bool, inputs: Iterable[Path] =
     try:
         with contextlib.ExitStack() as stack:
             with _explained(out):
-                _make_parents(place, made)
+                disk.make_folders(place.parent, made)
                 work = stack.enter_context(scratch.opened(place, kind))
             with _full_disk_explained(out):
                 yield work.new
@@ -85,9 +85,7 @@ def staged(out: Path, kind: FolderKind, *, force: bool, inputs: Iterable[Path] =
             with _explained(out):
                 work.put_in_place()
     except BaseException:
-        for parent in reversed(made):
-            with contextlib.suppress(OSError):  # somebody else has put something there
-                parent.rmdir()
+        disk.remove_empty(made)
         raise
 
 
@@ -97,14 +95,6 @@ def repair(out: Path, kind: FolderKind) -> None:
         place = overlap.resolved(out)
         if not os.path.lexists(place):
             scratch.tidy(place, kind)
-
-
-def _make_parents(place: Path, made: list[Path]) -> None:
-    missing = [parent for parent in place.parents if not parent.exists()]
-    for parent in reversed(missing):
-        parent.mkdir(exist_ok=True)
-        made.append(parent)
-        disk.flush(parent.parent)
 
 
 @contextlib.contextmanager

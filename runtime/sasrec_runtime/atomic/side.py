@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from sasrec_runtime.atomic import kinds, locks, scratch
+from sasrec_runtime.atomic import disk, kinds, locks, scratch
 from sasrec_runtime.atomic.kinds import FolderKind, NotOursError
 from sasrec_runtime.errors import OutputError
 
@@ -59,9 +59,14 @@ def held(folder: Path, kind: FolderKind, out: Path, *, job: str) -> Iterator[Non
         OutputError: See check.
     """
     check(folder, kind, job=job)
-    with _explained(folder, job):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = locks.take(folder / kind.marker, create=True)
+    made: list[Path] = []
+    try:
+        with _explained(folder, job):
+            disk.make_folders(folder, made)
+            lock = locks.take(folder / kind.marker, create=True)
+    except BaseException:
+        disk.remove_empty(made)
+        raise
     try:
         with _explained(folder, job):
             if not (folder / kind.marker).stat().st_size:
@@ -72,6 +77,7 @@ def held(folder: Path, kind: FolderKind, out: Path, *, job: str) -> Iterator[Non
             if kinds.names_in(folder) == {kind.marker}:
                 kinds.remove(folder, kind)
         lock.release()
+        disk.remove_empty(made)
 
 
 def is_used(folder: Path, kind: FolderKind) -> bool:
