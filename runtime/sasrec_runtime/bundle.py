@@ -142,7 +142,8 @@ class Bundle:
 
 def _read_manifest(path: Path) -> bytes:
     file = path / MANIFEST_NAME
-    folder.repair(path, BUNDLE)
+    if not file.is_file():
+        folder.repair(path, BUNDLE)
     if not file.is_file():
         seen = "has no manifest.json" if path.is_dir() else "is no folder" if path.exists() else "does not exist"
         raise BundleError(

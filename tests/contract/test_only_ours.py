@@ -20,7 +20,7 @@ from sasrec_runtime.atomic import folder, scratch
 from sasrec_runtime.batch.job import PARTS, Job, JobDescription, check_places
 from sasrec_runtime.bundle_folder import BUNDLE
 from sasrec_runtime.errors import SasrecError
-from sasrec_train import run
+from sasrec_train import run, run_config
 from sasrec_train.checkpoints import TRAINING, Checkpoints
 from sasrec_train.config import ModelConfig, TrainConfig
 from sasrec_train.errors import TrainError
@@ -79,7 +79,7 @@ def start_a_training(out: Path, force: bool, resume: bool) -> None:
 
 
 BUNDLE_FILES = {entry.path: b"x" for entry in manifest.decode(MANIFEST).all_files()} | {"manifest.json": MANIFEST}
-RUN_FILES = dict.fromkeys(run.FILES, b"x") | {"config.json": msgspec.json.encode(CONFIG)}
+RUN_FILES = dict.fromkeys(run_config.FILES, b"x") | {"config.json": msgspec.json.encode(CONFIG)}
 REPORT_FILES = {"report.json": (GOLDEN / "report.json").read_bytes(), "report.html": b"x"}
 KINDS = {
     "bundle": Ours("", BUNDLE_FILES, "manifest.json", replace_by(BUNDLE, BUNDLE_FILES)),

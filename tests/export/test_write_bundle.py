@@ -135,7 +135,7 @@ def test_force_does_not_replace_what_export_did_not_write(run, runner, tmp_path)
     assert [result.exit_code for result in said] == [1, 1, 1]
     assert "its manifest.json is not that of a bundle, so --force does not replace it" in said[0].stderr
     assert "holds 'notes.txt', which a bundle does not" in said[1].stderr
-    assert re.search(r"run is .*run, which is read", said[2].stderr)
+    assert re.search(r"run is read and to be written", said[2].stderr)
     assert sorted(tmp_path.rglob("*")) == before
 
 

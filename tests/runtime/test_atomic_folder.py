@@ -207,6 +207,9 @@ def test_an_output_does_not_overlap_with_an_input(tmp_path: Path, out: str, give
 
     if relation is None:
         overlap.refuse(tmp_path / out, [tmp_path / given])
+    elif out == given:
+        with pytest.raises(OutputError, match="is read and to be written"):
+            overlap.refuse(tmp_path / out, [tmp_path / given])
     else:
         with pytest.raises(OutputError, match=rf"{out} {relation} .*{given}, which is read"):
             overlap.refuse(tmp_path / out, [tmp_path / given])

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -136,6 +137,19 @@ def test_where_no_lock_is_known_only_the_leftover_of_a_process_that_is_gone_is_c
         made.lock.release()
     folder.check(tmp_path / "out", BOX, force=False)
     assert names(tmp_path) == [".out.scratch-00000001"]
+
+
+def test_a_reader_waits_for_a_living_command_between_its_two_renames(tmp_path: Path) -> None:
+    write(tmp_path / "out", "old")
+    made = scratch.Scratch.make(tmp_path / "out", BOX)
+    fill(made.new, "new")
+    (tmp_path / "out").rename(made.path / "old")
+    timer = threading.Timer(0.2, made.new.rename, [tmp_path / "out"])
+    timer.start()
+    folder.repair(tmp_path / "out", BOX)
+    assert content(tmp_path / "out") == "new"
+    timer.join()
+    made.lock.release()
 
 
 def test_a_reader_waits_for_nothing_where_nothing_was(tmp_path: Path) -> None:

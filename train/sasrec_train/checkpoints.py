@@ -23,6 +23,7 @@ __all__ = ["TRAINING", "Checkpoints", "folder_of"]
 
 FORMAT_VERSION = 1
 LAST = "last.npz"
+BEST = re.compile(r"best-[0-9]+\.npz")
 MEMO = "memo"  # Key of the JSON among the arrays; they are one file, so they are of one moment.
 
 
@@ -102,7 +103,7 @@ class Checkpoints:
                 _write(self.folder / _best_name(progress), best)
             _write(self.folder / LAST, {**arrays, MEMO: np.array(json.dumps(memo))})
         for old in self.folder.glob("best-*.npz"):
-            if old.name != _best_name(progress):
+            if old.name != _best_name(progress) and BEST.fullmatch(old.name):
                 old.unlink()
         self._saved = time.monotonic()
 

@@ -1,12 +1,9 @@
 """A RUN folder: a trained network with everything needed to judge and to export it, without the log it came from."""
 
 import json
-import platform
-import re
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +11,14 @@ import msgspec
 import numpy as np
 
 from sasrec_runtime.atomic import folder, overlap, side
-from sasrec_runtime.atomic.kinds import FolderKind, is_ours
-from sasrec_train import run_files, split
+from sasrec_runtime.atomic.kinds import is_ours
+from sasrec_train import run_config, run_files, split
 from sasrec_train.checkpoints import TRAINING, Checkpoints, folder_of
 from sasrec_train.config import ModelConfig, TrainConfig
-from sasrec_train.errors import ConfigError, RunError
-from sasrec_train.filters import Filters
+from sasrec_train.errors import RunError
 from sasrec_train.interactions import Interactions
 from sasrec_train.progress import Epoch
+from sasrec_train.run_config import CONFIG, FORMAT_VERSION, RUN, RunConfig
 from sasrec_train.split import Split, SplitConfig
 
 if TYPE_CHECKING:
@@ -30,53 +27,6 @@ if TYPE_CHECKING:
     from sasrec_train.model import SASRec
 
 __all__ = ["CONFIG", "FORMAT_VERSION", "RUN", "Run", "RunConfig", "check", "create", "finished", "join"]
-
-FORMAT_VERSION = 1
-CONFIG = "config.json"
-VERSIONED = ("sasrec-edge", "tensorflow", "keras", "numpy")
-FILES = (
-    "model.keras", "users.txt", "items.txt", "titles.txt", "histories.npz", "split.npz", "split.json", "history.csv",
-    "learning_curve.svg", "metrics.json",
-)  # fmt: skip
-
-
-class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """config.json: what made the run."""
-
-    format_version: int
-    """Of the folder's layout; newer ones are refused."""
-    preset: str
-    """The preset the two configurations started from."""
-    data: str
-    """What the log was called on the command line."""
-    data_sha256: str
-    """Interactions.sha256 of the log."""
-    model: ModelConfig
-    """The network."""
-    train: TrainConfig
-    """The recipe."""
-    versions: dict[str, str]
-    """Python and the packages that made the weights."""
-    filters: Filters = Filters()
-    """What of the log was left out."""
-    split: SplitConfig | None = None
-    """How the log was split; None in runs older than split.npz: leave-one-out."""
-
-
-def _paths(data: bytes) -> tuple[str, ...]:
-    raw = json.loads(data)
-    if not isinstance(raw, dict):
-        raise run_files.damaged(Path(CONFIG), "no JSON object")
-    _decode_config(raw, Path(CONFIG))
-    return FILES
-
-
-RUN = FolderKind(
-    name="a RUN",
-    marker=CONFIG,
-    paths=_paths,
-    unmarked=re.compile("|".join(re.escape(name) for name in FILES)),
-)
 
 
 class Run:
@@ -103,10 +53,11 @@ class Run:
             RunError: The folder or a file is missing or damaged; the message names it.
         """
         path = Path(path)
-        folder.repair(path, RUN)
+        if not path.is_dir():
+            folder.repair(path, RUN)
         if not path.is_dir():
             raise RunError(f"{path} is no folder. Give a folder that `sasrec-edge train` wrote.")
-        config = _read_config(path)
+        config = run_config.read(path)
         interactions = replace(run_files.read_interactions(path, config.data), filters=config.filters)
         if interactions.n_items != config.model.n_items:
             raise run_files.damaged(
@@ -218,13 +169,13 @@ def create(
     split_config = split_config or SplitConfig()
     inputs = tuple(inputs)
     out = overlap.resolved(Path(out))
-    config = _describe_run(interactions, model_config, train_config, split_config, preset)
+    config = run_config.describe(interactions, model_config, train_config, split_config, preset)
     if resume and not force and (done := _finished(out, config)):
         return done
     points = split.split(interactions, split_config)
     parts = points.apply(interactions.histories)
     check(out, force=force, resume=resume, inputs=inputs)
-    checkpoints = Checkpoints(folder_of(out), _identity(config), every_s=checkpoint_every_s)
+    checkpoints = Checkpoints(folder_of(out), run_config.identity(config), every_s=checkpoint_every_s)
     with checkpoints.held(out):
         with folder.staged(out, RUN, force=force, inputs=inputs) as place:
             if not resume:
@@ -248,22 +199,6 @@ def create(
             run_files.write_json(place / "metrics.json", evaluate.on_test(trained.model, parts))
         checkpoints.remove()  # the RUN is on the disk by now
     return Run.load(out)
-
-
-def _describe_run(
-    interactions: Interactions, model: ModelConfig, train: TrainConfig, split_config: SplitConfig, preset: str
-) -> RunConfig:
-    return RunConfig(
-        format_version=FORMAT_VERSION,
-        preset=preset,
-        data=interactions.name,
-        data_sha256=interactions.sha256,
-        model=model,
-        train=train,
-        versions={"python": platform.python_version(), **{name: metadata.version(name) for name in VERSIONED}},
-        filters=interactions.filters,
-        split=split_config,
-    )
 
 
 def join(
@@ -321,7 +256,7 @@ def finished(
 
     Checkpoints that a kill left beside it are removed.
     """
-    described = _describe_run(interactions, model_config, train_config, split_config or SplitConfig(), "custom")
+    described = run_config.describe(interactions, model_config, train_config, split_config or SplitConfig(), "custom")
     return _finished(overlap.resolved(Path(out)), described)
 
 
@@ -330,17 +265,10 @@ def _finished(out: Path, config: RunConfig) -> Run | None:
         run = Run.load(out)
     except RunError:
         return None
-    if json.dumps(_identity(run.config)) != json.dumps(_identity(config)):
+    if json.dumps(run_config.identity(run.config)) != json.dumps(run_config.identity(config)):
         return None
     side.remove(folder_of(out), TRAINING)
     return run
-
-
-def _identity(config: RunConfig) -> dict[str, Any]:
-    """What a checkpoint must have in common with the run that goes on from it."""
-    parts = [part for part in (config.model, config.train, config.filters, config.split) if part is not None]
-    fields = {name: value for part in parts for name, value in msgspec.to_builtins(part).items()}
-    return {"n_items": config.model.n_items, "a log of SHA-256": config.data_sha256, **fields}
 
 
 def _describe(interactions: Interactions, config: SplitConfig, parts: Split, trained: "Trained") -> dict[str, Any]:
@@ -361,19 +289,3 @@ def _describe(interactions: Interactions, config: SplitConfig, parts: Split, tra
         "chosen_on": "validation, whole catalogue, seen items excluded, ndcg@10",
         "best_epoch": trained.best_epoch,
     }
-
-
-def _read_config(path: Path) -> RunConfig:
-    return _decode_config(run_files.read_json(path / CONFIG), path / CONFIG)
-
-
-def _decode_config(raw: dict[str, Any], path: Path) -> RunConfig:
-    version = raw.get("format_version")
-    if isinstance(version, int) and version > FORMAT_VERSION:
-        raise RunError(
-            f"{path}: format_version is {version}, this sasrec-edge reads up to {FORMAT_VERSION}. Upgrade it."
-        )
-    try:
-        return msgspec.convert(raw, RunConfig)
-    except (msgspec.ValidationError, ConfigError) as error:
-        raise run_files.damaged(path, str(error)) from error

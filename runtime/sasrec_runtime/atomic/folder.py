@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,9 @@ from sasrec_runtime.errors import OutputError
 
 __all__ = ["check", "repair", "staged"]
 
+WAITS: Final = 40
+WAIT_S: Final = 0.025
+"""A second in all; what is waited for is one renaming."""
 FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 """What a disk says that takes no more."""
 
@@ -90,11 +94,19 @@ def staged(out: Path, kind: FolderKind, *, force: bool, inputs: Iterable[Path] =
 
 
 def repair(out: Path, kind: FolderKind) -> None:
-    """Put a folder back that a killed replacement left without its name; readers call it when they find nothing."""
+    """Put a folder back that a killed replacement left without its name; readers call it when they find nothing.
+
+    Where a living command is just replacing it, its end is waited for.
+    """
     with contextlib.suppress(OutputError):
         place = overlap.resolved(out)
-        if not os.path.lexists(place):
+        for _ in range(WAITS):
+            if os.path.lexists(place):
+                return
             scratch.tidy(place, kind)
+            if os.path.lexists(place) or not scratch.is_replacing(place):
+                return
+            time.sleep(WAIT_S)
 
 
 @contextlib.contextmanager

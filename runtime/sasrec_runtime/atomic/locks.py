@@ -37,6 +37,11 @@ class Lock:
         if descriptor is not None:
             os.close(descriptor)
 
+    def release_before_removal(self) -> None:
+        """Give it back where a file that is open cannot be removed, as on Windows."""
+        if not self.is_certain:
+            self.release()
+
     def write(self, data: bytes) -> None:
         """Write into the locked file, which is empty, and flush it."""
         if self._descriptor is None:

@@ -37,6 +37,8 @@ def refuse(out: Path, inputs: Iterable[Path]) -> None:
         # A link in the output may lead to an input elsewhere, or the reverse: both the link and its goal are inputs.
         for source in {resolved(given), resolved(given.parent) / given.name}:
             relation = _relation(place, source)
+            if relation == "is" and str(out) == str(given):
+                raise OutputError(f"{out} is read and to be written. Choose another --out.")
             if relation:
                 raise OutputError(f"{out} {relation} {given}, which is read. Choose another --out.")
 

@@ -25,7 +25,7 @@ from sasrec_runtime.atomic.kinds import FolderKind
 from sasrec_runtime.atomic.locks import Lock
 from sasrec_runtime.errors import OutputError
 
-__all__ = ["MARKER", "Scratch", "check_description", "description", "is_begun", "opened", "tidy"]
+__all__ = ["MARKER", "Scratch", "check_description", "description", "is_begun", "is_replacing", "opened", "tidy"]
 
 MARKER: Final = "sasrec-edge.json"
 SWAP: Final = "swap.json"
@@ -129,6 +129,7 @@ class Scratch:
             kinds.remove_all(self.new)
         if not os.path.lexists(self.new) and not os.path.lexists(self._old):
             self._swap.unlink(missing_ok=True)
+            self.lock.release_before_removal()
             (self.path / MARKER).unlink(missing_ok=True)
             self.path.rmdir()
 
@@ -185,7 +186,8 @@ def opened(out: Path, kind: FolderKind) -> Iterator[Scratch]:
         yield scratch
     finally:
         try:
-            scratch.settle()
+            with contextlib.suppress(OSError):  # what cannot be removed now is a leftover for the next command
+                scratch.settle()
         finally:
             scratch.lock.release()
 
@@ -200,12 +202,20 @@ def tidy(out: Path, kind: FolderKind) -> None:
         out: The output, resolved.
         kind: What it is.
     """
-    pattern = re.compile(rf"\.{re.escape(out.name)}\.scratch-[0-9a-f]{{8}}")
-    for path in _beside(out, pattern):
+    for path in _beside(out, _pattern(out)):
         with contextlib.suppress(OSError, locks.TakenError):
             _settle_leftover(path, out, kind)
     with contextlib.suppress(OSError):
         legacy.tidy(out, kind)
+
+
+def is_replacing(out: Path) -> bool:
+    """Return whether an output is between its two names, as seen from outside."""
+    return any(os.path.lexists(path / OLD) and os.path.lexists(path / NEW) for path in _beside(out, _pattern(out)))
+
+
+def _pattern(out: Path) -> "re.Pattern[str]":
+    return re.compile(rf"\.{re.escape(out.name)}\.scratch-[0-9a-f]{{8}}")
 
 
 def _beside(out: Path, pattern: "re.Pattern[str]") -> list[Path]:

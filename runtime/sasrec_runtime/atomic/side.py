@@ -75,6 +75,7 @@ def held(folder: Path, kind: FolderKind, out: Path, *, job: str) -> Iterator[Non
     finally:
         with contextlib.suppress(OSError):
             if kinds.names_in(folder) == {kind.marker}:
+                lock.release_before_removal()
                 kinds.remove(folder, kind)
         lock.release()
         disk.remove_empty(made)
@@ -100,6 +101,7 @@ def remove(folder: Path, kind: FolderKind) -> None:
         if kinds.is_ours(folder, kind):
             lock = locks.take(folder / kind.marker, create=True)
             try:
+                lock.release_before_removal()
                 kinds.remove(folder, kind)
             finally:
                 lock.release()

@@ -143,6 +143,8 @@ class Job:
 
     def _remove_folder(self) -> None:
         """Remove the parts; what else has come among them stays."""
+        if self._lock is not None:
+            self._lock.release_before_removal()
         ours = sorted(path for path in self._folder.iterdir() if path.is_file() and PARTS_NAMES.fullmatch(path.name))
         late = [self._folder / DESCRIPTION, self._folder / FINISHING]  # so that a kill in between is recognised
         for path in [*(path for path in ours if path not in late), *late]:
