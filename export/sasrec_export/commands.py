@@ -84,10 +84,12 @@ def export(
         batch_form=app is None,
     )
     plans = recipe_module.plan(runtimes, recipes, shape=shape)
-    from sasrec_train import quiet, staging
+    from sasrec_runtime.atomic import folder
+    from sasrec_runtime.bundle_folder import BUNDLE
+    from sasrec_train import quiet
     from sasrec_train.run import Run
 
-    staging.check(out, force=force, marker="manifest.json")
+    folder.check(out, BUNDLE, force=force, inputs=[run])
     loaded = Run.load(run)
     quiet.import_tensorflow()
     from sasrec_export.report import render, schema

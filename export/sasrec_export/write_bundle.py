@@ -21,11 +21,13 @@ from sasrec_export.variants import entry_of
 from sasrec_runtime import golden as golden_module
 from sasrec_runtime import manifest as manifest_module
 from sasrec_runtime import session as session_module
+from sasrec_runtime.atomic import folder as atomic_folder
+from sasrec_runtime.atomic import overlap
 from sasrec_runtime.bundle import MANIFEST_NAME, Bundle
+from sasrec_runtime.bundle_folder import BUNDLE
 from sasrec_runtime.golden import Golden
 from sasrec_runtime.manifest import FileEntry, Manifest, ModelCard, Provenance, Variant, Vocabulary
 from sasrec_runtime.recommender import Recommender
-from sasrec_train import staging
 from sasrec_train.interactions import Histories
 from sasrec_train.run import Run
 from sasrec_train.split import Split
@@ -80,11 +82,13 @@ def write_bundle(
 
     Raises:
         ExportError: A variant cannot be converted, or does not answer as the trained model (ParityError).
-        RunError: The run is damaged, or `out` is in the way.
+        OutputError: `out` is in the way, or cannot be written.
+        RunError: The run is damaged.
     """
     if top_k < 1:
         raise ExportError(f"top-k is {top_k}, expected at least 1.")
-    with staging.staged(out, force=force, marker=MANIFEST_NAME) as folder:
+    out = overlap.resolved(out)  # it may be the working directory, which is replaced
+    with atomic_folder.staged(out, BUNDLE, force=force, inputs=[run.path]) as folder:
         say("loading the trained model")
         split = run.split()
         histories = calibration.sample(split.train, max_len=run.model_config.max_len, seed=run.seed)

@@ -11,6 +11,8 @@ from typing import Final, TypeVar
 
 from sasrec_runtime import digests
 from sasrec_runtime import manifest as manifest_module
+from sasrec_runtime.atomic import folder
+from sasrec_runtime.bundle_folder import BUNDLE
 from sasrec_runtime.digests import Verify
 from sasrec_runtime.errors import (
     BundleError,
@@ -336,6 +338,8 @@ def _resolved(path: Path) -> Path:
 def _read_manifest(path: Path) -> bytes:
     file = _resolved(path) / MANIFEST_NAME
     try:
+        if not file.is_file():
+            folder.repair(path, BUNDLE)  # of a replacement that was killed, where the system has no exchange
         if file.is_file():
             return _read_limited(file)
         seen = "has no manifest.json" if path.is_dir() else "is no folder" if path.exists() else "does not exist"

@@ -10,6 +10,7 @@ __all__ = [
     "HistoryError",
     "ManifestError",
     "MissingRuntimeError",
+    "OutputError",
     "ProviderError",
     "RequestError",
     "SasrecError",
@@ -78,6 +79,10 @@ class UnknownItemError(HistoryError, KeyError):
     def __str__(self) -> str:
         # KeyError would show the repr of the sentence.
         return str(self.args[0])
+
+
+class OutputError(SasrecError, ValueError):
+    """An output cannot be written where it should be: something in its place must stay, or the disk refuses."""
 
 
 class RequestError(SasrecError, ValueError):

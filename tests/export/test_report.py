@@ -2,10 +2,12 @@
 
 import json
 import re
+import shutil
 import socket
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -48,6 +50,26 @@ def test_users_with_two_equal_scores_among_the_first_are_tied() -> None:
 def test_a_log_is_called_by_its_file_name_not_by_its_place() -> None:
     assert shown_name(SimpleNamespace(name="home/somebody/logs/games.txt")) == "games.txt"
     assert shown_name(SimpleNamespace(name="synthetic:items=9")) == "synthetic:items=9"
+
+
+@pytest.mark.parametrize(("out", "relation"), [("b", "is read and to be"), ("b/report", "lies in"), (".", "holds")])
+def test_the_bundle_that_is_measured_is_never_replaced(runner, tmp_path, out, relation) -> None:
+    shutil.copytree(Path(__file__).parents[1] / "golden" / "bundle_v2", tmp_path / "b")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    arguments = ["report", str(tmp_path / "b"), "--data", LOG, "--out", str(tmp_path / out), "--force"]
+    result = runner.invoke(main, arguments)
+    assert result.exit_code == 1
+    assert re.search(rf" {relation} .*\. Choose another --out", result.stderr)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_the_log_that_is_measured_on_is_never_replaced(runner, tmp_path) -> None:
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "log.txt").write_text("1 1\n")
+    arguments = ["report", str(tmp_path / "b"), "--data", str(tmp_path / "report" / "log.txt")]
+    result = runner.invoke(main, [*arguments, "--out", str(tmp_path / "report"), "--force"])
+    assert result.exit_code == 1
+    assert "log.txt, which is read" in result.stderr
 
 
 def test_lists_of_a_batch_keep_the_order_of_the_users() -> None:

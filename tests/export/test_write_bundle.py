@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,6 +175,36 @@ def test_an_existing_output_is_kept(run, runner, bundle) -> None:
     assert result.exit_code == 1
     assert "--force" in result.stderr
     assert bundle.file("manifest.json").read_bytes() == before
+
+
+def test_the_working_directory_may_be_replaced(run, runner, tmp_path, monkeypatch) -> None:
+    options = ["export", str(run.path), "--runtime", "onnx", "--recipe", "wi8", "--single-file"]
+    assert runner.invoke(main, [*options, "--out", str(tmp_path / "bundle")]).exit_code == 0
+    before = (tmp_path / "bundle").stat().st_ino
+    monkeypatch.chdir(tmp_path / "bundle")
+    result = runner.invoke(main, [*options, "--out", ".", "--force"])
+    monkeypatch.chdir(tmp_path)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "bundle").stat().st_ino != before
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert runner.invoke(main, ["verify", str(tmp_path / "bundle")]).exit_code == 0
+
+
+def test_force_does_not_replace_what_export_did_not_write(run, runner, tmp_path) -> None:
+    app, noted = tmp_path / "app", tmp_path / "noted"
+    app.mkdir()
+    (app / "manifest.json").write_text('{"name": "My PWA"}')
+    shutil.copytree(Path(__file__).parents[1] / "golden" / "bundle_v2", noted)
+    (noted / "notes.txt").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    said = [
+        runner.invoke(main, ["export", str(run.path), "--out", str(out), "--force"]) for out in (app, noted, run.path)
+    ]
+    assert [result.exit_code for result in said] == [1, 1, 1]
+    assert "its manifest.json is not that of a bundle, so --force does not replace it" in said[0].stderr
+    assert "holds 'notes.txt', which a bundle does not" in said[1].stderr
+    assert re.search(r"run is read and to be written", said[2].stderr)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(

@@ -120,7 +120,7 @@ def report(
     from sasrec_train import console
 
     if out is not None:
-        write.check(out, force=force)
+        write.check(out, force=force, inputs=[bundle, *source.files()])
     opened = Bundle.open(bundle)
     with console.notes():
         log = source.load()
@@ -131,7 +131,7 @@ def report(
         progress=progress.on_stderr,
     )  # fmt: skip
     if out is not None:
-        write.write(measured, out, force=force)
+        write.write(measured, out, force=force, inputs=[bundle, *source.files()])
     _print(measured, out, markdown=markdown, as_json=as_json)
     if measured.verdict.ship is None:
         ctx.exit(NOTHING_FITS)

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from sasrec_runtime.batch import counting, formats, readers
+from sasrec_runtime.batch import job as job_module
 from sasrec_runtime.batch.answering import Answering
 from sasrec_runtime.batch.job import PART_ROWS, Job, JobDescription
 from sasrec_runtime.batch.rows import BadRow, Columns, Row
@@ -74,11 +75,13 @@ def score_file(
 
     Raises:
         MissingRuntimeError: A file is Parquet, and pyarrow is not installed.
+        OutputError: What lies at `out`, or beside it, is not ours, is read, or is written by another process.
         RequestError: A file, an option, or what lies at `out` is not as it should be; or the file changed meanwhile.
     """
     columns = columns or Columns()
     check_files(histories, out)
     _check_spreadsheet(out, spreadsheet_safe)
+    job_module.check_places(out, (recommender.bundle.path, histories))
     _check_separator(recommender, columns.separator)
     answering = Answering(recommender, k, exclude_seen=exclude_seen, batch_bytes=batch_bytes)
     options: dict[str, str | int | bool] = {"k": k, "exclude_seen": exclude_seen, "unknown": unknown}
@@ -87,8 +90,11 @@ def score_file(
     job = Job(out, _describe(recommender, histories, options | msgspec.structs.asdict(columns), part_rows))
     rows = iter(readers.read(histories, columns))
     first = list(itertools.islice(rows, 1))  # a file without the columns leaves nothing behind
-    done = job.start(resume=resume, force=force)
-    return _run(job, done, itertools.chain(first, rows), answering, on_part, lambda: counting.rows_in(histories))
+    try:
+        done = job.start(resume=resume, force=force)
+        return _run(job, done, itertools.chain(first, rows), answering, on_part, lambda: counting.rows_in(histories))
+    finally:
+        job.close()
 
 
 def _run(
