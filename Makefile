@@ -7,7 +7,7 @@ EDGE := $(BIN)/sasrec-edge
 DEMO := demo
 JS := runtime/js
 
-.PHONY: help setup js web conformance bench-js demo test lint format types goldens peers bench-quality bench-training bench-peers bench-memory clean
+.PHONY: help setup js web conformance bench-js demo test lint format types goldens peers bench-quality bench-training bench-peers bench-memory attack race clean
 .DEFAULT_GOAL := help
 
 help:  ## Show what there is to make
@@ -84,6 +84,12 @@ bench-peers: setup $(PEERS)/replay/ready  ## Time recommending side by side with
 
 bench-memory: setup  ## Train on 20 million interactions of 1 million items and print the memory it took
 	$(BIN)/python tools/bench_memory.py
+
+attack: setup  ## Try to break the kit with BUNDLE (default demo/bundle); see tools/attack/README.md
+	$(BIN)/python tools/attack/all.py $(or $(BUNDLE),$(DEMO)/bundle) --scale $(or $(SCALE),1)
+
+race: setup  ## Replace BUNDLE (default demo/bundle) under its readers for SECONDS (default 600)
+	$(BIN)/python tools/attack/race.py $(or $(BUNDLE),$(DEMO)/bundle) --seconds $(or $(SECONDS),600)
 
 clean:  ## Remove what the targets above made
 	rm -rf $(VENV) $(PEERS) $(DEMO) $(JS)/node_modules $(JS)/dist build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,7 +2,10 @@
 
 from importlib import metadata
 
-SHOWN = ("numpy", "onnxruntime", "msgspec", "click", "ai-edge-litert", "onnx", "onnx-ir", "tf2onnx", "tensorflow", "keras", "polars")  # fmt: skip
+SHOWN = (
+    "numpy", "onnxruntime", "msgspec", "click", "ai-edge-litert", "onnx", "onnx-ir", "tf2onnx", "tensorflow", "keras",
+    "polars",
+)  # fmt: skip
 
 
 def pytest_report_header() -> str:

@@ -16,7 +16,6 @@ from sasrec_runtime.manifest import FileEntry, Manifest, ModelCard, Provenance, 
 from sasrec_train.config import preset
 from sasrec_train.log.interactions import Histories
 from sasrec_train.network.model import SASRec
-from sasrec_train.split import HeldOut
 
 
 def network(n_items: int, seed: int = 0, **options) -> SASRec:
@@ -67,8 +66,8 @@ def write(folder: Path, model: SASRec, recipes: tuple[str, ...], runtimes: tuple
         documents=[],
         provenance=Provenance(data="random weights", data_sha256="0" * 64, seed=0),
     )
-    held_out = HeldOut(users=np.arange(20), histories=histories.take(np.arange(20)), targets=np.ones(20, np.int32))
-    golden = goldens.record(Bundle(folder, manifest), held_out)
+    requests = goldens.draw([histories], n_items=c.n_items, max_len=c.max_len, popular=manifest.fallback_items)
+    golden = goldens.record(Bundle(folder, manifest), requests)
     (folder / "golden.json").write_bytes(golden_module.encode(golden))
     manifest = msgspec.structs.replace(manifest, golden=variants.entry_of(folder, folder / "golden.json"))
     (folder / MANIFEST_NAME).write_bytes(manifest_module.encode(manifest))

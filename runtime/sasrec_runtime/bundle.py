@@ -2,23 +2,43 @@
 
 import functools
 import hashlib
+import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+from sasrec_runtime import digests
 from sasrec_runtime import manifest as manifest_module
-from sasrec_runtime.errors import BundleError, DigestError, ManifestError, VariantError
-from sasrec_runtime.manifest import Manifest, Variant
+from sasrec_runtime.atomic import folder
+from sasrec_runtime.bundle_folder import BUNDLE
+from sasrec_runtime.digests import Verify
+from sasrec_runtime.errors import (
+    BundleError,
+    BundleReplacedError,
+    DigestError,
+    ManifestError,
+    SasrecError,
+    VariantError,
+    shown,
+)
+from sasrec_runtime.manifest import FileEntry, Manifest, Variant
 from sasrec_runtime.vocabulary.vocabulary import Vocabulary
 
-__all__ = ["MANIFEST_NAME", "Bundle"]
+__all__ = ["MANIFEST_NAME", "Bundle", "opened_again"]
 
 MANIFEST_NAME: Final = "manifest.json"
 
-CHUNK_BYTES: Final = 1 << 20
-"""Read at once while hashing: large enough to be fast, small enough for a phone."""
+ATTEMPTS: Final = 4
+"""How often something is read again when the folder changed meanwhile."""
+
+LISTED: Final = 50
+"""Files that a message names; of more it says the number."""
+
+T = TypeVar("T")
+Identity = tuple[int, ...]
+"""What tells one state of a file or folder from a later one: device, inode, size and times."""
 
 UNSAFE_PATH: Final = re.compile(r"""
     ^/ | ^[A-Za-z]: | \\ | \0        # absolute, a Windows drive or separator, the end of a C string
@@ -32,16 +52,22 @@ class Bundle:
 
     Opening compares sizes, which costs microseconds; `verify_digests` reads every byte.
 
+    A bundle stands for one state of its folder. What is read from it later, by whatever was loaded from it, is read
+    while manifest.json is still the one that was opened; after a replacement it is a BundleReplacedError.
+
     Example:
         ``Bundle.open("bundle").manifest.model.n_items``
     """
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
+    def __init__(self, path: Path, manifest: Manifest, *, manifest_sha256: str | None = None) -> None:
         self.path = path
-        """The folder."""
+        """The folder, as it was given."""
         self.manifest = manifest
         """What manifest.json says."""
-        self._root = path.resolve()
+        self.manifest_sha256 = manifest_sha256
+        """Digest of manifest.json as it was read; None where a writer has not written it yet: nothing is compared."""
+        self._root = _resolved(path)  # once: the folder stays the same after chdir, or when a link to it is changed
+        self._hashed: dict[str, Identity] = {}
 
     @classmethod
     def open(cls, path: str | Path) -> "Bundle":
@@ -53,21 +79,58 @@ class Bundle:
             FormatVersionError: It was written in a newer format.
             ManifestError: manifest.json is not valid, or names a file outside the folder.
         """
-        path = Path(path)
-        bundle = cls(path, manifest_module.decode(_read_manifest(path)))
-        problems = [problem for entry in bundle.manifest.all_entries() if (problem := bundle._path_problem(entry.path))]
-        problems += manifest_module.problems(bundle.manifest)
-        if problems:
-            raise ManifestError(f"{MANIFEST_NAME}: {'; '.join(dict.fromkeys(problems))}. Export the bundle again.")
-        bundle._check_sizes()
+        return opened_again(lambda: cls._open(Path(path)))
+
+    @classmethod
+    def _open(cls, path: Path) -> "Bundle":
+        data = _read_manifest(path)
+        bundle = cls(path, manifest_module.decode(data), manifest_sha256=hashlib.sha256(data).hexdigest())
+        bundle.steadily(bundle._check_all)
         return bundle
+
+    @property
+    def root(self) -> Path:
+        """The folder, absolute and without links."""
+        return self._root
 
     @functools.cached_property
     def vocabulary(self) -> Vocabulary:
         """Item keys and titles, read on first use."""
+        return self._read_vocabulary(self.to_hash(next(iter(self.manifest.variants), None), None))
+
+    def load_vocabulary(self, to_hash: Collection[str]) -> Vocabulary:
+        """Return `vocabulary`; where it is read now, its files among the paths `to_hash` are hashed first."""
+        if "vocabulary" not in self.__dict__:
+            self.__dict__["vocabulary"] = self._read_vocabulary(to_hash)
+        return self.vocabulary
+
+    def _read_vocabulary(self, to_hash: Collection[str]) -> Vocabulary:
         files = self.manifest.vocabulary
-        titles = self.file(files.titles.path) if files.titles else None
-        return Vocabulary.read(self.file(files.items.path), titles, n_items=self.manifest.model.n_items)
+        items, titles = self.file(files.items.path), self.file(files.titles.path) if files.titles else None
+
+        def read() -> Vocabulary:
+            self.check([files.items, *([files.titles] if files.titles else [])], to_hash)
+            return Vocabulary.read(items, titles, n_items=self.manifest.model.n_items)
+
+        return self.steadily(read)
+
+    def read(self, entry: FileEntry, limit_bytes: int) -> bytes:
+        """Return the content of a file that has the size and the digest the manifest says.
+
+        Raises:
+            BundleError: It is missing, cannot be read, or has more than `limit_bytes`.
+            DigestError: It has another size or digest.
+        """
+        if entry.bytes > limit_bytes:
+            raise BundleError(
+                f"{entry.path} is {entry.bytes} bytes, expected at most {limit_bytes}. Export the bundle again."
+            )
+
+        def read() -> bytes:
+            self.check([entry], [entry.path])
+            return self.file(entry.path).read_bytes()
+
+        return self.steadily(read)
 
     def variant(self, name: str) -> Variant:
         """Return the variant of that name.
@@ -80,9 +143,9 @@ class Bundle:
             import difflib  # noqa: PLC0415 - only on the way to an error
 
             names = [variant.name for variant in self.manifest.variants]
-            closest = difflib.get_close_matches(name, names, 1, cutoff=0.0)
+            closest = difflib.get_close_matches(str(name), names, 1, cutoff=0.0)
             raise VariantError(
-                f"variant is {name!r:.80}, expected one of {', '.join(names)}. Did you mean {closest[0]!r}?"
+                f"variant is {shown(name)}, expected one of {_listed(names, ', ')}. Did you mean {closest[0]!r:.80}?"
             )
         return variant
 
@@ -94,7 +157,77 @@ class Bundle:
         """
         if problem := self._path_problem(relative_path):
             raise ManifestError(f"{MANIFEST_NAME}: {problem}. Export the bundle again.")
-        return self.path / relative_path
+        return self._root / relative_path
+
+    def to_hash(self, variant: Variant | None, verify: Verify | None) -> frozenset[str]:
+        """Return the paths of the files that are hashed before they are parsed.
+
+        Args:
+            variant: The one that is loaded, or None.
+            verify: As for `Recommender.load`.
+        """
+        files = self.manifest.vocabulary
+        used = [files.items, *([files.titles] if files.titles else []), *(variant.files if variant else [])]
+        return frozenset(entry.path for entry in digests.to_hash(used, verify))
+
+    def check(self, entries: Iterable[FileEntry], to_hash: Collection[str]) -> None:
+        """Compare files with the manifest, just before something parses them.
+
+        A file that was hashed before, and has not changed since as far as the system says, is not hashed again.
+
+        Args:
+            entries: The files.
+            to_hash: Paths of those whose digest is compared, too; of others only the size is.
+
+        Raises:
+            BundleError: A file is missing or cannot be read.
+            DigestError: A file has another size or digest.
+        """
+        for entry in entries:
+            path = self.file(entry.path)
+            status = _status(path)
+            if status is None or status.st_size != entry.bytes:
+                seen = "missing" if status is None else f"{status.st_size} bytes"
+                message = f"{self.path}: {entry.path} is {seen}, expected {entry.bytes} bytes. {_copy_again([''])}"
+                raise BundleError(message) if status is None else DigestError(message)
+            if entry.path not in to_hash or self._hashed.get(entry.path) == _identity(status):
+                continue
+            digest = self._digest_of(entry)
+            if digest != entry.sha256:
+                raise DigestError(
+                    f"{self.path}: {entry.path}: sha256 is {digest}, expected {entry.sha256}. {_copy_again([''])}"
+                )
+            self._hashed[entry.path] = _identity(status)
+
+    def steadily(self, read: Callable[[], T]) -> T:
+        """Return what `read` returns, which reads files of this bundle: all of them from one state of the folder.
+
+        Where the folder changed while it ran, and holds the same bundle, it runs again.
+
+        Raises:
+            BundleReplacedError: The folder holds another bundle now, or none.
+        """
+        if self.manifest_sha256 is None:
+            return read()
+        for _ in range(ATTEMPTS):
+            before = self._state()
+            try:
+                result = read()
+            except (SasrecError, OSError, ValueError, IndexError) as error:
+                # Files of two bundles may contradict each other in any way: then that is not what is said.
+                if self._state(error) != before:
+                    continue
+                if isinstance(error, SasrecError):
+                    raise
+                raise BundleError(
+                    f"{self.path}: a file of it cannot be read ({error!s:.200}). Give this user the right to read the "
+                    "folder, or export the bundle again."
+                ) from error
+            if self._state() == before:
+                return result
+        raise BundleReplacedError(
+            f"{self.path} changed {ATTEMPTS} times while it was read. Load it again when it is left alone."
+        )
 
     def verify_digests(self, progress: Callable[[int], object] | None = None) -> None:
         """Read every file and compare its SHA-256 with the manifest.
@@ -103,22 +236,69 @@ class Bundle:
             progress: Called with the number of bytes just read; they add up to the sizes of `manifest.all_files()`.
 
         Raises:
-            DigestError: At least one file differs; the message lists all that do.
+            BundleError: A file cannot be read.
+            BundleReplacedError: The folder holds another bundle than the one that was opened.
+            DigestError: At least one file differs; the message lists them.
         """
+        if self.manifest_sha256 is not None:
+            self._state()
         differing = []
         for entry in self.manifest.all_files():
-            digest = _sha256(self.file(entry.path), progress)
+            try:
+                digest = self._digest_of(entry, progress)
+            except BundleError as error:
+                if self.manifest_sha256 is not None:
+                    self._state(error)
+                raise
             if digest != entry.sha256:
                 differing.append(f"{entry.path}: sha256 is {digest}, expected {entry.sha256}")
+        if self.manifest_sha256 is not None:
+            self._state()
         if differing:
-            raise DigestError(f"{self.path}: {'; '.join(differing)}. {_copy_again(differing)}")
+            raise DigestError(f"{self.path}: {_listed(differing)}. {_copy_again(differing)}")
+
+    def _digest_of(self, entry: FileEntry, progress: Callable[[int], object] | None = None) -> str:
+        try:
+            return digests.sha256(self.file(entry.path), progress)
+        except OSError as error:
+            raise BundleError(_unreadable(self.path / entry.path, error)) from error
+
+    def _state(self, cause: Exception | None = None) -> Identity:
+        """Return what tells this state of the folder from any other.
+
+        The digest alone would not: a folder that is replaced twice may hold the first bundle again.
+
+        Raises:
+            BundleReplacedError: manifest.json is not the one that was opened.
+        """
+        try:
+            folder = self._root.stat()
+            status = (self._root / MANIFEST_NAME).stat()
+            digest = hashlib.sha256(_read_limited(self._root / MANIFEST_NAME)).hexdigest()
+        except OSError as error:
+            cause, digest = error, ""
+        if digest != self.manifest_sha256:
+            raise BundleReplacedError(
+                f"{self.path} was replaced or removed after it was opened: its manifest.json is another one. "
+                "Load it again."
+            ) from cause
+        return folder.st_dev, folder.st_ino, folder.st_ctime_ns, *_identity(status)
+
+    def _check_all(self) -> None:
+        """Refuse a manifest that contradicts itself, and files that are missing or have another size."""
+        problems = [problem for entry in self.manifest.all_entries() if (problem := self._path_problem(entry.path))]
+        problems += manifest_module.problems(self.manifest)
+        if problems:
+            listed = _listed(list(dict.fromkeys(problems)))
+            raise ManifestError(f"{MANIFEST_NAME}: {listed}. Export the bundle again.")
+        self._check_sizes()
 
     def _path_problem(self, relative_path: str) -> str | None:
         """Say what is wrong with a manifest path; None if it stays inside the folder."""
         if UNSAFE_PATH.search(relative_path):
             return f"path {relative_path!r:.80} is not a plain relative POSIX path inside the bundle"
         try:
-            stays_inside = (self.path / relative_path).resolve().is_relative_to(self._root)
+            stays_inside = (self._root / relative_path).resolve().is_relative_to(self._root)
         except (OSError, RuntimeError):  # a link that leads to itself; Python 3.13 takes it for a missing file
             stays_inside = False
         if not stays_inside:
@@ -128,44 +308,74 @@ class Bundle:
     def _check_sizes(self) -> None:
         missing, wrong = [], []
         for entry in self.manifest.all_files():
-            size_bytes = _size(self.path / entry.path)
-            if size_bytes is None:
+            status = _status(self._root / entry.path)
+            if status is None:
                 missing.append(f"{entry.path} is missing, expected {entry.bytes} bytes")
-            elif size_bytes != entry.bytes:
-                wrong.append(f"{entry.path} is {size_bytes} bytes, expected {entry.bytes}")
+            elif status.st_size != entry.bytes:
+                wrong.append(f"{entry.path} is {status.st_size} bytes, expected {entry.bytes}")
         if missing or wrong:
-            message = f"{self.path}: {'; '.join(missing + wrong)}. {_copy_again(missing + wrong)}"
+            message = f"{self.path}: {_listed(missing + wrong)}. {_copy_again(missing + wrong)}"
             raise BundleError(message) if missing else DigestError(message)
 
 
+def opened_again(action: Callable[[], T]) -> T:
+    """Return what `action` returns, which opens a bundle by its path: again where it was replaced meanwhile."""
+    for _ in range(ATTEMPTS - 1):
+        try:
+            return action()
+        except BundleReplacedError:
+            continue
+    return action()
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):  # a link that leads to itself, no working directory, NUL: not a folder
+        return path
+
+
 def _read_manifest(path: Path) -> bytes:
-    file = path / MANIFEST_NAME
-    if not file.is_file():
+    file = _resolved(path) / MANIFEST_NAME
+    try:
+        if not file.is_file():
+            folder.repair(path, BUNDLE)  # of a replacement that was killed, where the system has no exchange
+        if file.is_file():
+            return _read_limited(file)
         seen = "has no manifest.json" if path.is_dir() else "is no folder" if path.exists() else "does not exist"
         raise BundleError(
             f"{path} {seen}, expected a bundle. Give the folder that `sasrec-edge export` wrote with --out."
         )
+    except OSError as error:
+        raise BundleError(_unreadable(path / MANIFEST_NAME, error)) from error
+
+
+def _read_limited(file: Path) -> bytes:
     with file.open("rb") as stream:
         return stream.read(manifest_module.MANIFEST_LIMIT_BYTES + 1)
 
 
-def _size(path: Path) -> int | None:
-    """Return the size of a regular file in bytes; None where there is none, or no name that the disk can hold."""
+def _unreadable(path: Path, error: OSError) -> str:
+    reason = error.strerror or str(error)
+    return f"{path} cannot be read ({reason}). Give this user the right to read it, or copy the bundle again."
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Return what the system says of a regular file; None where there is none, or no name that the disk can hold."""
     try:
         status = path.stat()
     except OSError:
         return None
-    return status.st_size if stat.S_ISREG(status.st_mode) else None
+    return status if stat.S_ISREG(status.st_mode) else None
 
 
-def _sha256(path: Path, progress: Callable[[int], object] | None) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            digest.update(chunk)
-            if progress is not None:
-                progress(len(chunk))
-    return digest.hexdigest()
+def _identity(status: os.stat_result) -> Identity:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _listed(parts: list[str], separator: str = "; ") -> str:
+    more = len(parts) - LISTED
+    return separator.join(parts[:LISTED]) + (f"{separator}and {more} more" if more > 0 else "")
 
 
 def _copy_again(failures: list[str]) -> str:

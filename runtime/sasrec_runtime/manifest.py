@@ -1,6 +1,7 @@
 """manifest.json as typed structs: what a bundle says of itself, and the strict way to read it."""
 
 import json
+from collections import Counter
 from typing import Annotated, Any, Final, Literal
 
 import msgspec
@@ -27,9 +28,27 @@ FORMAT_VERSION: Final = 2
 MANIFEST_LIMIT_BYTES: Final = 4 << 20
 """A manifest is some kilobytes; what is far larger is none."""
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Positive = Annotated[int, msgspec.Meta(ge=1)]
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+MAX_ITEMS: Final = (1 << 31) - 2
+"""Item ids are int32."""
+
+MAX_COLUMNS: Final = 1 << 18
+"""Places for excluded items or candidates that a variant may fix."""
+
+MAX_CELLS: Final = 1 << 25
+"""Places of one array of a call, its rows times its columns, that a variant may fix: 128 MiB of int32."""
+
+# No bound is near what a model has; each keeps a damaged or hostile number from asking for gigabytes.
+NO_CONTROL: Final = r"^(?![\s\S]*[\x00-\x1f\x7f-\x9f])"
+"""No control character anywhere; means the same in ECMAScript."""
+
+Name = Annotated[str, msgspec.Meta(max_length=200, pattern=NO_CONTROL)]
+Version = Annotated[str, msgspec.Meta(max_length=40, pattern=NO_CONTROL)]
+Items = Annotated[int, msgspec.Meta(ge=1, le=MAX_ITEMS)]
+Bytes = Annotated[int, msgspec.Meta(ge=0, le=1 << 50)]
+Length = Annotated[int, msgspec.Meta(ge=1, le=1 << 16)]
+FixedColumns = Annotated[int, msgspec.Meta(ge=0, le=MAX_COLUMNS)]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$", max_length=64)]
+"""The length refuses the line feed that `$` lets through."""
 
 
 class FileEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -37,7 +56,7 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     path: str
     """POSIX path relative to the bundle, inside it."""
-    bytes: Count
+    bytes: Bytes
     """Size of the file."""
     sha256: Sha256
     """Digest of the file, lower-case hex."""
@@ -46,16 +65,16 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The network behind the variants."""
 
-    n_items: Positive
+    n_items: Items
     """Catalogue size; item ids are 1…n_items."""
-    max_len: Positive
+    max_len: Length
     """Items of a history that the network sees."""
-    hidden_dim: Positive
+    hidden_dim: Length
     """Width of the item table."""
-    num_blocks: Positive
+    num_blocks: Annotated[int, msgspec.Meta(ge=1, le=1 << 10)]
     """Self-attention blocks."""
-    num_heads: Positive
-    """Attention heads."""
+    num_heads: Length
+    """Attention heads; they divide hidden_dim."""
     hyper_parameters: dict[str, Any] = {}
     """Everything else that made the network and its training; for people, not for readers."""
 
@@ -63,29 +82,29 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One way to run the model: a runtime, a recipe, and the files of both."""
 
-    name: str
+    name: Name
     """`<runtime>-<recipe>`, such as `onnx-wi8`."""
     runtime: Literal["onnx", "tflite"]
     """Which engine runs it."""
-    recipe: str
+    recipe: Name
     """What is quantized, such as `fp32` or `wi8`."""
-    entries: dict[str, str]
+    entries: Annotated[dict[str, str], msgspec.Meta(max_length=16)]
     """Contract entry (`recommend`, `score`, perhaps `recommend_batch`) → path of its model file; one of `files`."""
-    files: list[FileEntry]
+    files: Annotated[list[FileEntry], msgspec.Meta(max_length=256)]
     """Every file the variant needs, external weights included."""
-    min_runtime_version: str
+    min_runtime_version: Version
     """Oldest version of the engine that has every operator used."""
-    atol: Annotated[float, msgspec.Meta(ge=0.0)]
+    atol: Annotated[float, msgspec.Meta(ge=0.0, le=1000.0)]
     """Largest difference between this variant's golden scores and a client's that still counts as equal."""
-    fixed_k: Count = 0
+    fixed_k: Annotated[int, msgspec.Meta(ge=0, le=MAX_ITEMS)] = 0
     """Items the graph returns; a client takes its first k. 0: k is an input."""
-    fixed_history: Count = 0
+    fixed_history: Annotated[int, msgspec.Meta(ge=0, le=1 << 16)] = 0
     """Columns `history` must have; a client pads on the left. 0: any length."""
-    fixed_batch: Count = 0
+    fixed_batch: Annotated[int, msgspec.Meta(ge=0, le=1 << 16)] = 0
     """Rows of a call; a client fills up with rows of padding. 0: any number."""
-    fixed_exclude: Count = 0
+    fixed_exclude: FixedColumns = 0
     """Columns `exclude` must have; a client fills up with padding, and refuses more. 0: any number. Since format 2."""
-    fixed_candidates: Count = 0
+    fixed_candidates: FixedColumns = 0
     """Columns `candidates` must have; a client fills up with padding, and takes several calls for more. 0: any number.
     Since format 2."""
     parity: dict[str, float] = {}
@@ -119,21 +138,21 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of manifest.json."""
 
-    format_version: Positive
+    format_version: Annotated[int, msgspec.Meta(ge=1)]
     """Version of the bundle layout."""
     model: ModelCard
     """The network."""
     signature: dict[str, dict[str, dict[str, str]]]
     """Entry → `inputs` / `outputs` → tensor name → "dtype (shape)"; documentation of the contract."""
-    variants: list[Variant]
+    variants: Annotated[list[Variant], msgspec.Meta(max_length=256)]
     """The ways to run it; the first is the default."""
     vocabulary: Vocabulary
     """Ids to keys and titles."""
-    fallback_items: list[Positive]
+    fallback_items: list[Items]
     """The most popular ids, best first: the answer to an empty history."""
     golden: FileEntry
     """golden.json: histories with the answers each variant must give."""
-    documents: list[FileEntry]
+    documents: Annotated[list[FileEntry], msgspec.Meta(max_length=256)]
     """README.md, report.json, report.html: for people."""
     provenance: Provenance
     """Where it came from."""
@@ -156,7 +175,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class _Version(msgspec.Struct):
     """The one field that is read before the rest, so that a newer manifest is named as such."""
 
-    format_version: Positive
+    format_version: Annotated[int, msgspec.Meta(ge=1)]
 
 
 def decode(data: bytes) -> Manifest:
@@ -189,12 +208,13 @@ def decode(data: bytes) -> Manifest:
 
 
 def _refuse_duplicate_keys(pairs: list[tuple[str, Any]]) -> None:
-    keys = [key for key, _ in pairs]
-    if len(set(keys)) < len(keys):
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ManifestError(
-            f"manifest.json: the key {twice!r:.80} stands twice in one object. Export the bundle again."
-        )
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise ManifestError(
+                f"manifest.json: the key {key!r:.80} stands twice in one object. Export the bundle again."
+            )
+        seen.add(key)
 
 
 def encode(manifest: Manifest) -> bytes:
@@ -207,13 +227,13 @@ def problems(manifest: Manifest) -> list[str]:
     found = _file_problems(manifest)
     if not manifest.variants:
         found.append("variants is empty, expected at least one")
-    names = [variant.name for variant in manifest.variants]
-    found += [
-        f"variant {name!r:.80} stands {names.count(name)} times" for name in sorted(set(names)) if names.count(name) > 1
-    ]
+    names = Counter(variant.name for variant in manifest.variants)
+    found += [f"variant {name!r:.80} stands {times} times" for name, times in sorted(names.items()) if times > 1]
     for variant in manifest.variants:
         found += [f"variant {variant.name!r:.80}: {problem}" for problem in _variant_problems(variant)]
-    n_items = manifest.model.n_items
+    model, n_items = manifest.model, manifest.model.n_items
+    if model.hidden_dim % model.num_heads:
+        found.append(f"hidden_dim is {model.hidden_dim}, expected a multiple of num_heads = {model.num_heads}")
     outside = [item_id for item_id in manifest.fallback_items if item_id > n_items]
     if outside:
         found.append(f"fallback_items holds {outside[0]}, expected item ids in 1…{n_items}")
@@ -239,6 +259,11 @@ def _variant_problems(variant: Variant) -> list[str]:
     found += [f"entry {path!r:.80} is not among its files" for path in variant.entries.values() if path not in paths]
     if variant.runtime == "tflite" and not variant.fixed_k:
         found.append("fixed_k is 0, expected the number of items its graph returns")
+    columns = max(variant.fixed_history, variant.fixed_exclude, variant.fixed_candidates, 1)
+    if variant.fixed_batch * columns > MAX_CELLS:
+        found.append(
+            f"fixed_batch is {variant.fixed_batch}, expected at most {MAX_CELLS // columns} with {columns} columns"
+        )
     return found
 
 

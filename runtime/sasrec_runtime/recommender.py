@@ -8,15 +8,15 @@ from typing import Any, Literal, Unpack, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_runtime import batching
+from sasrec_runtime import answers, batching
 from sasrec_runtime import history as history_module
 from sasrec_runtime.batching import BATCH_BYTES
-from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.bundle import Bundle, opened_again
 from sasrec_runtime.engines import contract as session_module
 from sasrec_runtime.engines import first_runnable
 from sasrec_runtime.engines.contract import Session
 from sasrec_runtime.engines.options import OptionNames
-from sasrec_runtime.errors import HistoryError, RequestError
+from sasrec_runtime.errors import BundleReplacedError, HistoryError, RequestError, shown
 from sasrec_runtime.manifest import Variant
 from sasrec_runtime.recommendations import Item, Recommendations
 from sasrec_runtime.signature import PAD_ID
@@ -38,7 +38,7 @@ class Recommender:
 
     def __init__(self, bundle: Bundle, variant: Variant, session: Session, *, unknown: Unknown = "error") -> None:
         if unknown not in get_args(Unknown):
-            raise RequestError(f"unknown is {unknown!r:.80}, expected one of {', '.join(get_args(Unknown))}.")
+            raise RequestError(f"unknown is {shown(unknown)}, expected one of {', '.join(get_args(Unknown))}.")
         self.bundle = bundle
         self.variant = variant
         self.session = session
@@ -46,6 +46,7 @@ class Recommender:
         self._unknown: Unknown = unknown
         self._max_len = bundle.manifest.model.max_len
         self._n_items = bundle.manifest.model.n_items
+        self._options: OptionNames | None = None
 
     @classmethod
     def load(
@@ -58,26 +59,52 @@ class Recommender:
     ) -> "Recommender":
         """Return a recommender for a bundle.
 
+        All that it ever reads comes from one state of the folder, `score` and `recommend_batch` included, whose models
+        are loaded by the first call that needs them.
+
         Args:
-            bundle: The folder, or one already open.
+            bundle: The folder, or one already open. A folder that is replaced meanwhile is opened again.
             variant: Name of the variant; None takes the first whose runtime is installed.
             unknown: For a history key outside the vocabulary: "error" raises, "drop" leaves it out, "map" keeps its
                 place as padding.
             options: The fields of `SessionOptions`: threads=1, spinning=False, arena=True, providers=("cpu",),
-                weight_cache=None.
+                weight_cache=None, verify=None.
 
         Raises:
-            BundleError: The bundle is missing, incomplete or not valid.
+            BundleError: The bundle is missing, incomplete or not valid, or the engine cannot load it.
+            BundleReplacedError: The folder holds another bundle than when `bundle` was opened; later, so may the first
+                `score` or `recommend_batch`.
+            DigestError: A file is not the one that the manifest describes.
             MissingRuntimeError: No runtime for it is installed, or only too old ones.
             ProviderError: The runtime has no such execution provider.
             RequestError: An option has a value that it cannot have.
             VariantError: It has no variant of that name.
         """
-        opened = bundle if isinstance(bundle, Bundle) else Bundle.open(bundle)
-        candidates = opened.manifest.variants if variant is None else [opened.variant(variant)]
-        with first_runnable.vocabulary_beside(opened):
-            chosen, session = first_runnable.open_first(opened, candidates, options)
-        return cls(opened, chosen, session, unknown=unknown)
+        if isinstance(bundle, Bundle):
+            return cls._load(bundle, variant, unknown, options)
+        return opened_again(lambda: cls._load(Bundle.open(bundle), variant, unknown, options))
+
+    @classmethod
+    def _load(cls, bundle: Bundle, variant: str | None, unknown: Unknown, options: OptionNames) -> "Recommender":
+        candidates = bundle.manifest.variants if variant is None else [bundle.variant(variant)]
+        to_hash = bundle.to_hash(candidates[0], options.get("verify"))
+
+        def load() -> Recommender:
+            with first_runnable.vocabulary_beside(bundle, to_hash):
+                chosen, session = first_runnable.open_first(bundle, candidates, options)
+            bundle.load_vocabulary(to_hash)
+            return cls(bundle, chosen, session, unknown=unknown)
+
+        recommender = bundle.steadily(load)
+        recommender._options = options
+        return recommender
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Have pickle and deepcopy load the bundle again: an engine's memory can be neither written down nor shared."""
+        if self._options is None:
+            raise RequestError("This recommender was not made by Recommender.load, so that it cannot be copied.")
+        digest = self.bundle.manifest_sha256
+        return _load_again, (str(self.bundle.root), digest, self.variant.name, self._unknown, self._options)
 
     def recommend(
         self, keys: Sequence[str], k: int = 10, *, exclude: Sequence[str] = (), exclude_seen: bool = True
@@ -91,6 +118,9 @@ class Recommender:
             exclude_seen: Leave out every item of the history, however old.
 
         Raises:
+            AnswerError: The model's answer breaks the graph contract.
+            BundleReplacedError: `recommend_batch` or `score` were to be loaded, and the folder holds another bundle.
+            EngineError: The engine failed.
             HistoryError: `keys` or `exclude` is no sequence of text.
             RequestError: k is out of range.
             UnknownItemError: A key of the history is unknown, and the recommender was loaded with unknown="error".
@@ -106,8 +136,12 @@ class Recommender:
             return self._fallback(k, excluded)
         history = np.array([newest], np.int32)
         same = excluded is ids and len(newest) == len(ids)
-        items, scores = self.session.recommend(history, history if same else np.array([excluded], np.int32), k)
-        return self._answer(items[0].tolist(), scores[0].tolist())
+        exclude_ids = history if same else np.array([excluded], np.int32)
+        items, scores = self.session.recommend(history, exclude_ids, k)
+        item_ids, found_scores = items[0].tolist(), scores[0].tolist()
+        if not answers.is_sound(item_ids, found_scores, self._n_items, excluded):
+            answers.check(self.variant.name, items, scores, exclude_ids, self._n_items)
+        return self._answer(item_ids, found_scores)
 
     def recommend_batch(
         self,
@@ -160,12 +194,15 @@ class Recommender:
             (len(candidates),), in their order.
 
         Raises:
+            AnswerError, BundleReplacedError, EngineError: As `recommend`.
             HistoryError: The history is empty.
             RequestError: There are no candidates.
             UnknownItemError: A candidate is unknown, whatever `unknown` the recommender was loaded with.
         """
         newest, candidate_ids = self._scorable(keys, candidates)
-        scores = self.session.score(np.array([newest], np.int32), np.array([candidate_ids], np.int32))
+        asked = np.array([candidate_ids], np.int32)
+        scores = self.session.score(np.array([newest], np.int32), asked)
+        answers.check_scores(self.variant.name, scores, asked)
         return scores.reshape(-1)
 
     def score_batch(
@@ -209,13 +246,19 @@ class Recommender:
             answers.update(zip(group, self._scores([requests[row] for row in group]), strict=True))
         return [answers[row] for row in range(len(requests))]
 
-    def check_history(self, keys: Sequence[str]) -> None:
-        """Raise what `recommend` would raise for this history, without running the model."""
-        self.vocabulary.id_list(keys, self._unknown, place="history")
+    def check_history(self, keys: Sequence[str], *, suggest: bool = True) -> None:
+        """Raise what `recommend` would raise for this history, without running the model.
 
-    def check_score(self, keys: Sequence[str], candidates: Sequence[str]) -> None:
-        """Raise what `score` would raise for this history and these candidates, without running the model."""
-        self._scorable(keys, candidates)
+        With `suggest` the message names similar keys when one is unknown, which takes up to 0.1 s.
+        """
+        self.vocabulary.id_list(keys, self._unknown, place="history", suggest=suggest)
+
+    def check_score(self, keys: Sequence[str], candidates: Sequence[str], *, suggest: bool = True) -> None:
+        """Raise what `score` would raise for this history and these candidates, without running the model.
+
+        `suggest` is as for `check_history`.
+        """
+        self._scorable(keys, candidates, suggest=suggest)
 
     def __repr__(self) -> str:
         return f"Recommender({str(self.bundle.path)!r}, variant={self.variant.name!r}, n_items={self._n_items})"
@@ -224,7 +267,7 @@ class Recommender:
         try:
             k = operator.index(k)
         except TypeError as error:
-            raise RequestError(f"k is {k!r:.80}, expected a whole number in 1…{self._n_items}.") from error
+            raise RequestError(f"k is {shown(k)}, expected a whole number in 1…{self._n_items}.") from error
         session_module.check_k(k, self.variant, self._n_items)
         return k
 
@@ -234,10 +277,12 @@ class Recommender:
         candidates: Sequence[str],
         history_place: str = "history",
         candidates_place: str = "candidates",
+        *,
+        suggest: bool = True,
     ) -> tuple[list[int], list[int]]:
         """Return the ids of the newest items and of the candidates; the places are what messages call them."""
-        newest = self.vocabulary.id_list(keys, self._unknown, place=history_place)[-self._max_len :]
-        candidate_ids = self.vocabulary.id_list(candidates, place=candidates_place)
+        newest = self.vocabulary.id_list(keys, self._unknown, place=history_place, suggest=suggest)[-self._max_len :]
+        candidate_ids = self.vocabulary.id_list(candidates, place=candidates_place, suggest=suggest)
         if not candidate_ids:
             raise RequestError(f"{candidates_place} is empty, expected at least one item key.")
         if not any(newest):
@@ -252,6 +297,7 @@ class Recommender:
         wanted = [candidate_ids for _, candidate_ids in requests]
         candidates = history_module.encode_batch(wanted, max_len=max(map(len, wanted)))  # padded on the left, too
         scores = self.session.score(history, candidates)
+        answers.check_scores(self.variant.name, scores, candidates)
         # A copy, for a view would keep the whole group's scores.
         return (row[-len(candidate_ids) :].copy() for row, candidate_ids in zip(scores, wanted, strict=True))
 
@@ -262,6 +308,7 @@ class Recommender:
             history_module.encode_batch(id_lists, max_len=width) if width else np.empty((len(history), 0), np.int32)
         )
         items, scores = self.session.recommend(history, exclude, k)
+        answers.check(self.variant.name, items, scores, exclude, self._n_items)
         return map(self._answer, items.tolist(), scores.tolist())
 
     def _answer(self, item_ids: list[int], scores: list[float]) -> Recommendations:
@@ -281,3 +328,17 @@ class Recommender:
 def _check_lists(place: str, lists: Sequence[Sequence[str]], expected: str) -> None:
     if isinstance(lists, str | bytes):
         raise HistoryError(f"{place} is the single text {lists!r:.80}, expected a sequence of {expected}.")
+
+
+def _load_again(
+    root: str, manifest_sha256: str | None, variant: str, unknown: Unknown, options: OptionNames
+) -> Recommender:
+    """Return what `Recommender.__reduce__` describes.
+
+    Raises:
+        BundleReplacedError: The folder holds another bundle by now.
+    """
+    bundle = Bundle.open(root)
+    if bundle.manifest_sha256 != manifest_sha256:
+        raise BundleReplacedError(f"{root} was replaced after the recommender was copied. Load it again.")
+    return Recommender.load(bundle, variant=variant, unknown=unknown, **options)

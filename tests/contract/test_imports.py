@@ -38,6 +38,15 @@ def test_the_leaves_load_nothing_heavy(module: str) -> None:
     assert heavy_modules_after(f"import sasrec_runtime.{module}") == set()
 
 
+def test_what_training_imports_of_the_runtime_is_of_the_standard_library() -> None:
+    modules = ("disk", "folder", "kinds", "legacy", "locks", "overlap", "scratch", "side")
+    code = "import sys\nbefore = set(sys.modules)\n"
+    code += "".join(f"import sasrec_runtime.atomic.{module}\n" for module in modules)
+    code += "print(*({name.partition('.')[0] for name in set(sys.modules) - before} - sys.stdlib_module_names))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["sasrec_runtime"]
+
+
 @pytest.mark.parametrize("command", [None, *main.commands])
 def test_help_loads_nothing_heavy(command: str | None) -> None:
     arguments = [*([command] if command else []), "--help"]

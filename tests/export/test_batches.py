@@ -94,6 +94,22 @@ def test_the_batch_form_answers_within_atol_of_the_other(bundle, seed, rows) -> 
     np.testing.assert_allclose(np.concatenate([part[1] for part in parts]), scores, rtol=0, atol=variant.atol)
 
 
+@pytest.mark.parametrize("name", ["onnx-wi8", "onnx-wi8_ai8"])
+@a_few
+@given(seed=seeds, rows=st.integers(8, 40), data=st.data())
+def test_a_batch_is_sorted_by_its_own_scores_and_equal_ones_by_id(bundle, name, seed, rows, data) -> None:
+    session, n_items = open_session(bundle, bundle.variant(name)), bundle.manifest.model.n_items
+    history, exclude = others(seed, rows, 12, n_items), others(seed + 1, rows, 3, n_items)
+    items, scores = session.recommend(history, exclude, n_items)
+    given_up = items == 0
+    order = np.lexsort((np.where(given_up, n_items + 1, items), -scores), axis=1)
+    np.testing.assert_array_equal(order, np.broadcast_to(np.arange(n_items), order.shape))
+    k = data.draw(st.integers(1, n_items))
+    fewer, fewer_scores = session.recommend(history, exclude, k)
+    np.testing.assert_array_equal(fewer, items[:, :k])
+    np.testing.assert_array_equal(fewer_scores, scores[:, :k])
+
+
 def test_the_batch_model_is_loaded_by_the_first_large_batch_only(bundle) -> None:
     session = open_session(bundle, bundle.variant("onnx-wi8"))
     history = np.ones((8, 3), np.int32)

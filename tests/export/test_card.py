@@ -1,5 +1,6 @@
 """The integration card: its Python runs as it stands, the rest parses in the grammar of its language."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 
 from js import fixed
+from sasrec_export import markdown
 from sasrec_export.bundle import card
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import golden as golden_module
@@ -23,7 +25,48 @@ ODD_KEYS = [
     "tab\tbell\x07 feed\x0c",
     "\\(swift)",
     "日本語 é",
+    "\\u0041 \\f \\n",
+    "del\x7f nel\x85 1",
+    "line\u2028paragraph\u2029",
+    "turned \u202e back",
+    "?\x011",
 ]
+HOSTILE = [
+    "`<img src=x onerror=alert(1)>`",
+    "``` <script>alert(1)</script>",
+    "``a``` `",
+    "`",
+    " ",
+    "| a | b |",
+    "[a](http://example.org) ![b](http://example.org/b.png) <http://example.org>",
+    "line\n\n<b>bold</b>\r\n# heading",
+    "nul\x00 escape\x1b]0;title\x07 \x1b[31mred",
+    "&lt;b&gt; &amp; www.example.org a@example.org",
+    "</code></pre><img src=x>",
+    "*/ alert(1) /* \\",
+    "]]>--><img src=x>",
+]
+
+
+def kotlin_text(literal: str) -> str:
+    """What the body of a Kotlin literal stands for."""
+    return json.loads(f'"{literal}"'.replace("\\$", "$"))
+
+
+def swift_text(literal: str) -> str:
+    """What the body of a Swift literal stands for."""
+    spelled = re.sub(r"(\\\\)|\\u\{([0-9a-f]+)\}", lambda f: f[1] or f"\\u{int(f[2], 16):04x}", literal)
+    return json.loads(f'"{spelled}"')
+
+
+def cpp_text(literal: str) -> str:
+    """What the body of a C++ literal stands for."""
+    named = {"n": b"\n", "r": b"\r", "t": b"\t", '"': b'"', "\\": b"\\"}
+    parts = re.findall(r"\\([0-7]{1,3})|\\(.)|([^\\])", literal)
+    return b"".join(
+        bytes([int(octal, 8)]) if octal else named[special] if special else other.encode()
+        for octal, special, other in parts
+    ).decode()
 
 
 def written(bundle: Path = BUNDLE, *, variants: str = "", app: str | None = None, keys: list[str] | None = None) -> str:
@@ -38,8 +81,75 @@ def written(bundle: Path = BUNDLE, *, variants: str = "", app: str | None = None
     return card.write(msgspec.structs.replace(manifest, variants=chosen), golden, report, app=app)
 
 
+def hostile_card(text: str) -> str:
+    """A card in which every text from outside is this one; the paths, which the manifest restricts, are not."""
+    opened = Bundle.open(BUNDLE)
+    manifest, golden = opened.manifest, golden_module.read(opened)
+    first, *others = manifest.variants
+    name = first.name + text
+    variant = msgspec.structs.replace(first, name=name, recipe=text, min_runtime_version=text)
+    answers = golden.cases[0].answers
+    answer = msgspec.structs.replace(answers[first.name], item_keys=[text] * len(answers[first.name].item_keys))
+    case = msgspec.structs.replace(golden.cases[0], name=text, history=[text, text], answers={**answers, name: answer})
+    manifest = msgspec.structs.replace(
+        manifest,
+        variants=[variant, *others],
+        provenance=msgspec.structs.replace(manifest.provenance, data=text),
+    )
+    return card.write(manifest, msgspec.structs.replace(golden, cases=[case]), {"variants": []})
+
+
+def rendered(text: str) -> list[Any]:
+    """The tokens of Markdown, those within lines too."""
+    markdown_it = pytest.importorskip("markdown_it")
+    tokens = markdown_it.MarkdownIt("commonmark").enable("table").parse(text)
+    return [inner for token in tokens for inner in (token, *(token.children or []))]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_from_outside_is_read_as_markdown_or_html(text: str) -> None:
+    tokens = rendered(hostile_card(text))
+    kinds = [token.type for token in tokens if token.type not in ("text", "softbreak")]
+    assert kinds == [token.type for token in rendered(hostile_card("plain")) if token.type not in ("text", "softbreak")]
+    assert not {"html_inline", "html_block", "link_open", "image"} & set(kinds)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_comes_from_outside_is_shown_whole_with_hidden_characters_as_escapes(text: str) -> None:
+    (heading,) = [token for token in rendered(hostile_card(text)) if token.type == "inline"][:1]
+    (shown,) = [token.content for token in heading.children if token.type == "code_inline"]
+    assert shown.strip(" ") == markdown.visible(text).strip(" ")
+    assert not any(markdown.is_hidden(character) for character in hostile_card(text).replace("\n", ""))
+
+
+def test_a_renderer_finds_a_live_tag() -> None:
+    assert "html_inline" in [token.type for token in rendered("a <img src=x> b")]
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, *ODD_KEYS])
+def test_the_python_of_the_card_holds_the_very_key(text: str) -> None:
+    snippets = code(hostile_card(text), "python")
+    for tree in map(ast.parse, snippets):
+        assert [text, text] in [
+            ast.literal_eval(node) for node in ast.walk(tree) if isinstance(node, ast.List) and node.elts
+            and all(isinstance(part, ast.Constant) for part in node.elts)
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("language", "spell"),
+    [("kotlin", kotlin_text), ("swift", swift_text), ("cpp", cpp_text)],
+    ids=["kotlin", "swift", "cpp"],
+)
+@pytest.mark.parametrize("text", [*HOSTILE, *ODD_KEYS])
+def test_the_other_languages_hold_the_very_key(language: str, spell: Any, text: str) -> None:
+    for snippet in code(written(keys=[text]), language):
+        literals = re.findall(r'"((?:[^"\\]|\\.)*)"', snippet)
+        assert text in [spell(literal) for literal in literals]
+
+
 def code(text: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
 @pytest.mark.parametrize("variants", ["", "onnx-fp32", "onnx", "tflite"])

@@ -1,6 +1,7 @@
 """Whom a report judges by, and who of them lost most."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,6 +61,15 @@ def test_who_lost_most_comes_first_and_who_lost_nothing_is_left_out(evidence: Ca
     # u0 keeps all, u1 loses a place, u2 loses the item, u3 keeps its place in another list.
     lists = [[2, 3, 4], [3, 2, 4], [3, 4, 5], [2, 5, 1]]
     assert worst_of(evidence(4), lists, [[2, 3, 4]] * 4) == ["u2", "u1", "u3"]
+
+
+def test_users_are_shown_by_their_place_in_the_log_unless_their_keys_are_there(
+    evidence: Callable[[int], Evidence],
+) -> None:
+    unnamed = replace(evidence(4), user_keys=None)
+    lists = [[2, 3, 4], [3, 2, 4], [3, 4, 5], [2, 5, 1]]
+    assert worst_of(unnamed, lists, [[2, 3, 4]] * 4) == ["row 13", "row 12", "row 14"]
+    assert unnamed.sample(2, seed=0).user_keys is None
 
 
 def test_items_are_shown_by_key_and_title_with_the_held_out_one_marked(evidence: Callable[[int], Evidence]) -> None:

@@ -1,9 +1,13 @@
 """The figures of the report: by hand where they fit, and end to end."""
 
 import json
+import re
+import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -50,6 +54,26 @@ def test_a_log_is_called_by_its_file_name_not_by_its_place() -> None:
     assert shown_name(SimpleNamespace(name="synthetic:items=9")) == "synthetic:items=9"
 
 
+@pytest.mark.parametrize(("out", "relation"), [("b", "is read and to be"), ("b/report", "lies in"), (".", "holds")])
+def test_the_bundle_that_is_measured_is_never_replaced(runner, tmp_path, out, relation) -> None:
+    shutil.copytree(Path(__file__).parents[1] / "golden" / "bundle_v2", tmp_path / "b")
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    arguments = ["report", str(tmp_path / "b"), "--data", LOG, "--out", str(tmp_path / out), "--force"]
+    result = runner.invoke(main, arguments)
+    assert result.exit_code == 1
+    assert re.search(rf" {relation} .*\. Choose another --out", result.stderr)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_the_log_that_is_measured_on_is_never_replaced(runner, tmp_path) -> None:
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "log.txt").write_text("1 1\n")
+    arguments = ["report", str(tmp_path / "b"), "--data", str(tmp_path / "report" / "log.txt")]
+    result = runner.invoke(main, [*arguments, "--out", str(tmp_path / "report"), "--force"])
+    assert result.exit_code == 1
+    assert "log.txt, which is read" in result.stderr
+
+
 def test_lists_of_a_batch_keep_the_order_of_the_users() -> None:
     from sasrec_train.log.interactions import Histories
     from sasrec_train.split import HeldOut
@@ -58,6 +82,11 @@ def test_lists_of_a_batch_keep_the_order_of_the_users() -> None:
     held_out = HeldOut(np.arange(150), histories, np.ones(150, np.int32))
     echo = SimpleNamespace(recommend=lambda history, exclude, k: (history[:, -1:], history[:, -1:].astype(np.float32)))
     assert ranking.recommend_all(echo, held_out, k=1).items[:, 0].tolist() == list(range(1, 151))
+
+
+def _row(run, place: int) -> int:
+    """Row of the test users that is at that place of the log, from 1."""
+    return run.split().test.users.tolist().index(place - 1)
 
 
 def _lasting(row: dict) -> dict:
@@ -107,6 +136,67 @@ class TestEndToEnd:
         result = runner.invoke(main, command)
         assert result.exit_code == 3
         assert result.stdout.startswith("**Ship none of them")
+
+    def test_the_users_who_lost_most_are_not_named(self, reported, run) -> None:
+        written = json.loads((reported / "report.json").read_text())
+        users = [user for row in written["variants"] for user in row.get("worst_users", [])]
+        keys = set(run.interactions.user_keys)
+        assert users
+        for user in users:
+            assert user["user"] == f"row {user['row']}"
+            assert user["history_length"] == len(run.split().test.histories[_row(run, user["row"])])
+            assert not keys & {user["user"]}
+        assert "of the log: " in (reported / "report.html").read_text()
+
+    def test_the_users_who_lost_most_are_named_where_that_is_asked_for(self, bundle, run, runner) -> None:
+        command = ["report", str(bundle.path), "--data", LOG, "--users", "40", "--name-users", "--json"]
+        result = runner.invoke(main, command)
+        assert result.exit_code == 0, result.output
+        rows = json.loads(result.stdout)["variants"]
+        users = [user for row in rows for user in row.get("worst_users", [])]
+        assert users
+        assert {user["user"] for user in users} <= set(run.interactions.user_keys)
+        assert {user["row"] for user in users} == {None}
+
+    def test_a_log_with_telling_keys_leaves_none_of_them_in_a_report(self, bundle, run, runner, tmp_path) -> None:
+        log = tmp_path / "somebodys folder" / "log.csv"
+        evaluation_data.parent.mkdir()
+        interactions = run.interactions
+        lines = [
+            f"person{user}@example.org,{interactions.item_keys[item_id - 1]}\n"
+            for user, history in enumerate(interactions.histories)
+            for item_id in history
+        ]
+        evaluation_data.write_text("user,item\n" + "".join(lines))
+        out = tmp_path / "report"
+        command = ["report", str(bundle.path), "--data", str(log), "--users", "40", "--out", str(out)]
+        result = runner.invoke(main, command)
+        assert result.exit_code == 0, result.output
+        texts = [path.read_text() for path in out.iterdir()]
+        texts += [bundle.file(name).read_text() for name in ("README.md", "report.json", "report.html", "golden.json")]
+        place, host = str(tmp_path.parent), socket.gethostname()
+        for text in texts:
+            assert "example.org" not in text
+            assert place not in text
+            assert str(bundle.path.parent) not in text
+            assert re.search(rf"\b{re.escape(host)}\b", text) is None
+
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            (["--seed", "-1"], "-1 is not in the range"),
+            (["--max-mb", "nan"], "nan is not a finite number"),
+            (["--max-mb", "inf"], "inf is not a finite number"),
+            (["--max-p99-ms", "nan"], "nan is not a finite number"),
+            (["--max-p99-ms", "-2"], "-2.0 is not in the range"),
+            (["--max-ndcg-drop", "nan%"], "expected per cent from 0% to 100%"),
+        ],
+        ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    )
+    def test_an_option_that_is_no_number_of_its_range_is_refused(self, bundle, runner, option, message) -> None:
+        result = runner.invoke(main, ["report", str(bundle.path), "--data", LOG, *option])
+        assert result.exit_code == 2
+        assert message in result.stderr
 
     def test_a_drop_without_a_per_cent_sign_is_refused(self, bundle, runner) -> None:
         result = runner.invoke(main, ["report", str(bundle.path), "--data", LOG, "--max-ndcg-drop", "0.5"])

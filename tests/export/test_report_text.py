@@ -1,12 +1,15 @@
 """The report as a table, as Markdown, as JSON, and beside an older one."""
 
 import json
+import re
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+from sasrec_export import markdown
 from sasrec_export.errors import ExportError
 from sasrec_export.report import schema
 from sasrec_export.report.schema import Change, Report
@@ -149,6 +152,106 @@ def test_a_report_without_a_reference_has_a_page(report: Report) -> None:
     ]
     shown = html.html(msgspec.structs.replace(report, reference=None, variants=bare))
     assert "no fp32 variant to compare with" in shown
+
+
+HOSTILE = [
+    "`<img src=x onerror=alert(1)>`",
+    '"><script>alert(1)</script>',
+    "' onmouseover='alert(1)",
+    "</title></style><svg onload=alert(1)>",
+    "[a](http://example.org) ![b](http://example.org/b.png) <http://example.org>",
+    "| a | b |\n\n# heading",
+    "nul\x00 escape\x1b]0;title\x07 \x1b[31mred \r \u202e back \x9b31m",
+    "$\\mathdefault{x}$ $x^2",
+    "&lt;b&gt; {{ 7 * 7 }} {% raw %}",
+]
+
+
+def hostile(report: Report, text: str) -> Report:
+    """The report of a bundle and a log in which every text from outside is this one."""
+    item = schema.ListedItem(key=text, title=text, score=1.0, held_out=True)
+    user = schema.WorstUser(
+        user=text, history_length=1, history=[item], held_out=item, ndcg_lost=0.5, overlap=0.5, variant=[item],
+        reference=[item],
+    )  # fmt: skip
+    row = schema.RowError(item_id=1, key=text, title=text, error=1.0, relative=0.5, suspect=True)
+    first = report.variants[0]
+    name = first.name + text
+    verdict = schema.Verdict(
+        ship=name, sentence=f"Ship {name}: here.", budget=report.verdict.budget,
+        passed_over=[schema.PassedOver(name=text, fits=False, reason=text)],
+    )  # fmt: skip
+    variant = msgspec.structs.replace(
+        first, name=name, recipe=text, min_runtime_version=text, operators={text: 2}, rows=[row], worst_users=[user]
+    )
+    return msgspec.structs.replace(
+        report, data=text, protocol=text, machine=text, variants=[variant, *report.variants[1:]], verdict=verdict,
+        not_measured=[schema.NotMeasured(name=text, reason=text)],
+    )  # fmt: skip
+
+
+class Tags(HTMLParser):
+    """The tags of a page, in order, with their attributes but the words for people and the figures' paths."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, tuple[str, ...]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, tuple(name for name, _ in attrs)))
+
+
+def outside_pictures(text: str) -> str:
+    return re.sub(r"<svg.*?</svg>", "<svg></svg>", text, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_from_outside_is_live_on_the_page(report: Report, text: str) -> None:
+    shown = html.html(hostile(report, text))
+    tags = Tags(outside_pictures(shown)).found
+    assert tags == Tags(outside_pictures(html.html(hostile(report, "plain")))).found
+    every = Tags(shown).found
+    assert not {"script", "img", "iframe", "object"} & {tag for tag, _ in every}
+    assert not [name for _, names in every for name in names if name.startswith("on")]
+    assert not any(markdown.is_hidden(character) for character in shown.replace("\n", ""))
+
+
+def test_a_live_tag_on_the_page_would_be_found(report: Report) -> None:
+    shown = html.html(report).replace("</h1>", "</h1><img src=x onerror=alert(1)>")
+    assert ("img", ("src", "onerror")) in Tags(shown).found
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_from_outside_reaches_a_terminal(report: Report, text: str) -> None:
+    damaged = hostile(report, text)
+    for shown in (text.table(damaged), compare.text(report, damaged), compare.text(damaged, report)):
+        assert not any(markdown.is_hidden(character) for character in shown.replace("\n", ""))
+    assert len(text.table(damaged).splitlines()) == len(text.table(hostile(report, "plain")).splitlines())
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_from_outside_is_live_in_markdown(report: Report, text: str) -> None:
+    def kinds(shown: str) -> list[str]:
+        markdown_it = pytest.importorskip("markdown_it")
+        tokens = markdown_it.MarkdownIt("commonmark").enable("table").parse(shown)
+        inner = [part for token in tokens for part in (token, *(token.children or []))]
+        return [token.type for token in inner if token.type not in ("text", "text_special")]
+
+    plain = hostile(report, "plain")
+    assert kinds(text.markdown(hostile(report, text))) == kinds(text.markdown(plain))
+    theirs, ours = (compare.text(report, other, markdown=True) for other in (hostile(report, text), plain))
+    assert kinds(theirs) == kinds(ours)
+
+
+def test_a_report_that_named_its_users_still_reads(report: Report, tmp_path: Path) -> None:
+    written = schema.plain(hostile(report, "alice"))
+    for user in written["variants"][0]["worst_users"]:
+        del user["row"]  # as reports before it had none
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(written))
+    assert schema.decode(path).variants[0].worst_users[0].user == "alice"
+    assert compare.text(schema.decode(path), report)
 
 
 def test_an_interval_is_shown_beside_its_difference() -> None:

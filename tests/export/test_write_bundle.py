@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -66,6 +67,24 @@ def test_goldens_hold_a_history_longer_than_the_network_sees(bundle) -> None:
     assert min(lengths) < bundle.manifest.model.max_len < max(lengths)
 
 
+def test_no_history_of_the_bundle_is_one_of_the_log(bundle, run) -> None:
+    from sasrec_runtime.checks import golden
+
+    window = bundle.manifest.model.max_len
+    everybody = [history.tolist() for history in run.interactions.histories]
+    seen = {tuple(history[:end][-window:]) for history in everybody for end in range(3, len(history) + 1)}
+    drawn = [case.history_ids for case in golden.read(bundle).cases if len(case.history_ids) > 2]
+    assert len(drawn) > 10
+    assert not seen & {tuple(history[-window:]) for history in drawn}
+
+
+def test_the_answers_of_a_real_history_would_be_seen(bundle, run) -> None:
+    from sasrec_export.made_up import is_somebodys
+
+    real = run.interactions.histories
+    assert is_somebodys(real[3].tolist()[:-1], [real], max_len=bundle.manifest.model.max_len)
+
+
 def test_a_swapped_item_row_ends_the_export_without_a_bundle(run, runner, tmp_path, monkeypatch) -> None:
     from sasrec_export.onnx_writer.tables import int8
 
@@ -79,6 +98,56 @@ def test_a_swapped_item_row_ends_the_export_without_a_bundle(run, runner, tmp_pa
     result = runner.invoke(main, ["export", str(run.path), "--out", str(tmp_path / "bundle"), "--recipe", "wi8"])
     assert result.exit_code == 1
     assert re.search(r"onnx-wi8: .*differs from Keras by [\d.]+, expected at most", result.stderr)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_of_short_histories_alone_ends_the_export(run, runner, tmp_path, monkeypatch) -> None:
+    from sasrec_export.onnx_writer import user_vector
+
+    def from_the_oldest(tape, blocks, history, shape):
+        ends, axis = user_vector._length(tape, history), tape.constant("axis_0", np.array([0]))
+        start = tape.constant("position_start", np.array([0]))
+        return tape.op("Slice", [tape.constant("positions", blocks.positions), start, ends, axis])
+
+    monkeypatch.setattr(user_vector, "_positions", from_the_oldest)
+    out = tmp_path / "bundle"
+    result = runner.invoke(main, ["export", str(run.path), "--out", str(out), "--recipe", "fp32", "--runtime", "onnx"])
+    assert result.exit_code == 1
+    assert re.search(r"onnx-fp32, asked one by one: .*differs from Keras by", result.stderr)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("form", ["recommend", "recommend_batch"])
+def test_a_fault_in_either_form_of_recommend_ends_the_export(run, runner, tmp_path, monkeypatch, form) -> None:
+    from sasrec_export.onnx_writer.tables import int8
+
+    table = {"recommend": int8.Int8Table, "recommend_batch": int8.Int8BatchTable}[form]
+    score = table.score
+
+    def negated(self, tape, user):
+        scores, factor = score(self, tape, user)
+        return (tape.op("Neg", [scores]), factor) if type(self) is table else (scores, factor)
+
+    monkeypatch.setattr(table, "score", negated)
+    out = tmp_path / "bundle"
+    result = runner.invoke(main, ["export", str(run.path), "--out", str(out), "--recipe", "wi8", "--runtime", "onnx"])
+    assert result.exit_code == 1
+    assert ("asked one by one" in result.stderr) == (form == "recommend")
+    assert "recommend.scores differs from Keras by" in result.stderr
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_a_network_with_numbers_that_are_not_finite_is_refused(run, runner, tmp_path, monkeypatch, value) -> None:
+    model = run.model()
+    table = model.weights[0].numpy()
+    table[3, 1] = value
+    model.weights[0].assign(table)
+    monkeypatch.setattr(type(run), "model", lambda self: model)
+    out = tmp_path / "bundle"
+    result = runner.invoke(main, ["export", str(run.path), "--out", str(out), "--recipe", "fp32", "--runtime", "onnx"])
+    assert result.exit_code == 1
+    assert re.search(rf"model\.keras: \S+\[3, 1\] is {value}, expected finite numbers; so are 1 of its", result.stderr)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -106,6 +175,36 @@ def test_an_existing_output_is_kept(run, runner, bundle) -> None:
     assert result.exit_code == 1
     assert "--force" in result.stderr
     assert bundle.file("manifest.json").read_bytes() == before
+
+
+def test_the_working_directory_may_be_replaced(run, runner, tmp_path, monkeypatch) -> None:
+    options = ["export", str(run.path), "--runtime", "onnx", "--recipe", "wi8", "--single-file"]
+    assert runner.invoke(main, [*options, "--out", str(tmp_path / "bundle")]).exit_code == 0
+    before = (tmp_path / "bundle").stat().st_ino
+    monkeypatch.chdir(tmp_path / "bundle")
+    result = runner.invoke(main, [*options, "--out", ".", "--force"])
+    monkeypatch.chdir(tmp_path)
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "bundle").stat().st_ino != before
+    assert [path.name for path in tmp_path.iterdir()] == ["bundle"]
+    assert runner.invoke(main, ["verify", str(tmp_path / "bundle")]).exit_code == 0
+
+
+def test_force_does_not_replace_what_export_did_not_write(run, runner, tmp_path) -> None:
+    app, noted = tmp_path / "app", tmp_path / "noted"
+    app.mkdir()
+    (app / "manifest.json").write_text('{"name": "My PWA"}')
+    shutil.copytree(Path(__file__).parents[1] / "golden" / "bundle_v2", noted)
+    (noted / "notes.txt").write_text("mine")
+    before = sorted(tmp_path.rglob("*"))
+    said = [
+        runner.invoke(main, ["export", str(run.path), "--out", str(out), "--force"]) for out in (app, noted, run.path)
+    ]
+    assert [result.exit_code for result in said] == [1, 1, 1]
+    assert "its manifest.json is not that of a bundle, so --force does not replace it" in said[0].stderr
+    assert "holds 'notes.txt', which a bundle does not" in said[1].stderr
+    assert re.search(r"run is read and to be written", said[2].stderr)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(

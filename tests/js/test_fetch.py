@@ -1,5 +1,6 @@
 """A bundle from a URL: whole, or one sentence that says which file is not."""
 
+import contextlib
 import functools
 import threading
 from collections.abc import Callable, Iterator
@@ -27,6 +28,18 @@ class Troubled(SimpleHTTPRequestHandler):
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data[: len(data) // 2])
+        elif kind == "stale" and "no-cache" not in self.headers.get("Cache-Control", ""):
+            data = Path(self.translate_path(self.path)).read_bytes()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data[::-1])
+        elif kind == "never ends":
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    self.wfile.write(b"x" * 65536)
         else:
             super().do_GET()
 
@@ -103,7 +116,25 @@ def test_a_file_that_is_no_model(client: Client, serve: Callable[..., str], tiny
     url = serve()
     model = tiny_bundle / "inline/recommend.onnx"
     model.write_bytes(b"\0" * model.stat().st_size)
-    error = client(url, variant="onnx-inline")[0]["error"]
+    error = client(url, variant="onnx-inline", verify="sizes")[0]["error"]
     assert error["name"] == "BundleError"
     assert "inline/recommend.onnx: onnxruntime-node 1." in error["message"]
-    assert "cannot load it" in error["message"]
+    assert "cannot load it for variant onnx-inline: " in error["message"]
+    assert client(url, variant="onnx-inline")[0]["error"]["name"] == "DigestError"
+
+
+def test_an_old_copy_in_a_cache_is_asked_for_again(client: Client, serve: Callable[..., str]) -> None:
+    assert client(serve(items__txt="stale"))[0] == {"value": "onnx-fp32"}
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        ("items__txt", "items.txt is larger than expected, 42 bytes. Copy that file again"),
+        ("manifest__json", "manifest.json is 4194305 bytes, expected at most 4194304."),
+    ],
+)
+def test_a_file_without_an_end_is_not_read_to_it(
+    client: Client, serve: Callable[..., str], file: str, sentence: str
+) -> None:
+    assert sentence in client(serve(**{file: "never ends"}))[0]["error"]["message"]

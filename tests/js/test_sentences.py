@@ -1,14 +1,15 @@
 """What is wrong is said in the same words in JavaScript as in Python."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from js import fixed
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.checks.verify import verify
 from sasrec_runtime.errors import SasrecError
 from sasrec_runtime.recommender import Recommender
 
@@ -93,7 +94,32 @@ def link_out(path: Path) -> None:
     (path / "README.md").symlink_to(path.parent / "README.md")
 
 
-@pytest.mark.parametrize("damage", [drop, drop_two, cut, no_folder, no_manifest, link_out])
+def fifo_items(path: Path) -> None:
+    (path / "items.txt").unlink()
+    os.mkfifo(path / "items.txt")
+
+
+def fifo_manifest(path: Path) -> None:
+    (path / "manifest.json").unlink()
+    os.mkfifo(path / "manifest.json")
+
+
+def folder_for_a_file(path: Path) -> None:
+    (path / "golden.json").unlink()
+    (path / "golden.json").mkdir()
+
+
+def huge_manifest(path: Path) -> None:
+    os.truncate(path / "manifest.json", 3 << 30)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        drop, drop_two, cut, no_folder, no_manifest, link_out,
+        fifo_items, fifo_manifest, folder_for_a_file, huge_manifest,
+    ],
+)  # fmt: skip
 def test_a_damaged_folder_is_named_alike(client: Client, tiny_bundle: Path, damage: Callable[[Path], None]) -> None:
     damage(tiny_bundle)
     assert client(tiny_bundle)[0]["error"] == python_says(lambda: Bundle.open(tiny_bundle))
@@ -102,7 +128,9 @@ def test_a_damaged_folder_is_named_alike(client: Client, tiny_bundle: Path, dama
 def test_a_changed_file_is_named_alike(client: Client, tiny_bundle: Path) -> None:
     data = (tiny_bundle / "titles.txt").read_bytes()
     (tiny_bundle / "titles.txt").write_bytes(data.replace(b"Rye", b"Bad"))
-    assert client(tiny_bundle, ["verify"])[1]["error"] == python_says(lambda: verify(Bundle.open(tiny_bundle)))
+    expected = python_says(lambda: Bundle.open(tiny_bundle).verify_digests())
+    assert client(tiny_bundle)[0]["error"] == expected
+    assert client(tiny_bundle, ["verify"], verify="sizes")[1]["error"] == expected
 
 
 @pytest.mark.parametrize(
@@ -115,9 +143,17 @@ def test_a_changed_file_is_named_alike(client: Client, tiny_bundle: Path) -> Non
     ],
 )
 def test_a_wrong_vocabulary_is_named_alike(client: Client, tiny_bundle: Path, name: str, data: bytes) -> None:
-    (tiny_bundle / "items.txt").write_bytes(data)
-    edit_manifest(tiny_bundle, lambda m: m["vocabulary"]["items"].update(bytes=len(data)))
+    fixed.edit(tiny_bundle, lambda path, _: (path / "items.txt").write_bytes(data))
     assert client(tiny_bundle)[0]["error"] == python_says(lambda: Recommender.load(tiny_bundle))
+
+
+@pytest.mark.parametrize("name", ["items.txt", "titles.txt"])
+def test_a_byte_order_mark_is_refused(client: Client, tiny_bundle: Path, name: str) -> None:
+    file = tiny_bundle / name
+    fixed.edit(tiny_bundle, lambda *_: file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes()))
+    assert client(tiny_bundle)[0]["error"]["message"] == (
+        f"{file} begins with a byte order mark, which would become part of its first line. Export the bundle again."
+    )
 
 
 def test_a_runtime_too_old_is_named_with_both_versions(client: Client, tiny_bundle: Path) -> None:

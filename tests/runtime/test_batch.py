@@ -14,12 +14,13 @@ import pytest
 
 from runtime import tiny
 from sasrec_export.cli import main
-from sasrec_runtime.batch import durable, readers
+from sasrec_runtime.atomic import disk as disk_module
 from sasrec_runtime.batch import job as job_module
+from sasrec_runtime.batch import readers
 from sasrec_runtime.batch.answering import Answering
 from sasrec_runtime.batch.rows import BadRow, Columns, Row
 from sasrec_runtime.batch.score_file import Progress, score_file
-from sasrec_runtime.errors import MissingRuntimeError, RequestError
+from sasrec_runtime.errors import MissingRuntimeError, OutputError, RequestError
 from sasrec_runtime.recommender import Recommender
 
 SUFFIXES = ["csv", "jsonl", "parquet"]
@@ -159,7 +160,7 @@ def test_a_bad_line_of_csv_is_written_aside(recommender: Recommender, tmp_path: 
 def test_an_endless_line_is_a_bad_row(
     recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "LINE_LIMIT_BYTES", 100)
+    monkeypatch.setattr(readers, "LINE_LIMIT", 100)
     source, out = tmp_path / "in.jsonl", tmp_path / "out.jsonl"
     source.write_text('{"user": "' + "x" * 1000 + '"}\n{"user": "g", "history": []}')
     assert score_file(recommender, source, out, k=1) == Progress(rows=2, bad_rows=1, resumed_rows=0)
@@ -249,11 +250,11 @@ def test_a_job_that_broke_off_with_its_output_in_place_is_resumed(
 ) -> None:
     source, out = write(tmp_path / "in.csv", USERS), tmp_path / "out.csv"
 
-    def stop(_: Path) -> None:
+    def stop(_: Any) -> None:
         raise StoppedError
 
     with monkeypatch.context() as patch:
-        patch.setattr("sasrec_runtime.batch.job.shutil.rmtree", stop)
+        patch.setattr(job_module.Job, "_remove_folder", stop)
         with pytest.raises(StoppedError):
             score_file(recommender, source, out, k=2, part_rows=2)
     before = out.read_bytes()
@@ -313,14 +314,14 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("refusing")
 def test_a_system_that_flushes_no_folder_stops_nothing(tmp_path: Path) -> None:
-    durable.flush(tmp_path)
+    disk_module.flush(tmp_path)
 
 
 @pytest.mark.usefixtures("refusing")
 def test_a_file_that_cannot_be_flushed_gets_no_name(tmp_path: Path) -> None:
     (tmp_path / "written").touch()
     with pytest.raises(OSError, match="refused"):
-        durable.move(tmp_path / "written", tmp_path / "place")
+        disk_module.move(tmp_path / "written", tmp_path / "place")
     assert not (tmp_path / "place").exists()
 
 
@@ -392,6 +393,124 @@ def test_a_file_that_cannot_be_read_leaves_nothing_behind(
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
+def test_bad_rows_of_an_earlier_job_are_kept_without_force(recommender: Recommender, tmp_path: Path) -> None:
+    source, out = write(tmp_path / "in.csv", USERS), tmp_path / "out.csv"
+    bad = job_module.bad_rows_path(out)
+    bad.write_text('{"row":1,"user":"a","reason":"x"}\n')
+    with pytest.raises(RequestError, match=r"out\.csv\.bad\.jsonl exists\. Replace it with --force"):
+        score_file(recommender, source, out, k=1)
+    assert bad.exists()
+    score_file(recommender, source, out, k=1, force=True)
+    assert not bad.exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["notes\n", '{"row":1,"user":"a","reason":"x","more":1}\n', '{"row":1,"user":"a","reason":"x"}\nmine\n']
+)
+def test_what_is_not_bad_rows_is_kept_even_with_force(recommender: Recommender, tmp_path: Path, text: str) -> None:
+    source, out = write(tmp_path / "in.csv", [*USERS, ("bad", ["?"])]), tmp_path / "out.csv"
+    bad = job_module.bad_rows_path(out)
+    bad.write_text(text)
+    with pytest.raises(OutputError, match="holds something else than the bad rows of a job"):
+        score_file(recommender, source, out, k=1, force=True)
+    assert bad.read_text() == text
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(("force", "resume"), [(True, False), (False, True), (True, True)])
+def test_a_stranger_among_the_parts_is_kept(
+    recommender: Recommender, tmp_path: Path, force: bool, resume: bool
+) -> None:
+    source, out = write(tmp_path / "in.csv", USERS), tmp_path / "out.csv"
+    parts = out.with_name("out.csv.parts")
+    parts.mkdir()
+    (parts / "thesis.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"out\.csv\.parts holds 'thesis\.txt', which a scoring job does not"):
+        score_file(recommender, source, out, k=1, force=force, resume=resume)
+    assert (parts / "thesis.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("place", ["out.jsonl.bad.jsonl", "out.jsonl.parts/in.jsonl"])
+def test_histories_in_the_place_of_a_jobs_files_are_refused(
+    recommender: Recommender, tmp_path: Path, place: str
+) -> None:
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    source = write(tmp_path / place, USERS)
+    before = source.read_bytes()
+    with pytest.raises(OutputError, match=r"is read and to be written|lies in|holds .*, which is read"):
+        score_file(recommender, source, tmp_path / "out.jsonl", k=1, force=True)
+    assert source.read_bytes() == before
+
+
+def test_an_output_in_the_bundle_is_refused(recommender: Recommender, tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", USERS)
+    with pytest.raises(OutputError, match=r"lies in .*, which is read"):
+        score_file(recommender, source, recommender.bundle.path / "out.csv", k=1)
+
+
+def test_an_output_that_is_a_folder_is_refused_before_any_work(recommender: Recommender, tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", USERS)
+    (tmp_path / "out.csv").mkdir()
+    with pytest.raises(OutputError, match=r"out\.csv is a folder, expected a file to write"):
+        score_file(recommender, source, tmp_path / "out.csv", k=1, force=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.csv", "out.csv"]
+
+
+def test_a_second_job_into_one_output_is_refused_while_the_first_runs(recommender: Recommender, tmp_path: Path) -> None:
+    source, out = write(tmp_path / "in.csv", USERS), tmp_path / "out.csv"
+
+    def start_another(_: Progress) -> None:
+        with pytest.raises(OutputError, match=r"another score writes to .*out\.csv\.parts"):
+            score_file(recommender, source, out, k=1, force=True, part_rows=1)
+
+    score_file(recommender, source, out, k=1, part_rows=1, on_part=start_another)
+    assert len(read(out)) == 4
+
+
+def test_an_output_that_came_meanwhile_is_kept(recommender: Recommender, tmp_path: Path) -> None:
+    source, out = write(tmp_path / "in.csv", USERS), tmp_path / "out.csv"
+    with pytest.raises(RequestError, match="has come meanwhile"):
+        score_file(recommender, source, out, k=1, on_part=lambda _: out.write_text("mine"))
+    assert out.read_text() == "mine"
+    score_file(recommender, source, out, k=1, resume=True, force=True)
+    assert len(read(out)) == 4
+
+
+@pytest.mark.parametrize("left", [["job.json", "finishing"], ["finishing"], []])
+def test_a_job_killed_while_its_parts_were_removed_is_resumed(
+    recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: list[str]
+) -> None:
+    source, out = write(tmp_path / "in.csv", [*USERS, ("bad", ["?"])]), tmp_path / "out.csv"
+    parts = out.with_name("out.csv.parts")
+    with monkeypatch.context() as patch:
+        patch.setattr(job_module.Job, "_remove_folder", lambda _: None)
+        score_file(recommender, source, out, k=2)
+    before = out.read_bytes(), job_module.bad_rows_path(out).read_bytes()
+    for path in parts.iterdir():
+        if path.name not in left:
+            path.unlink()
+    score_file(recommender, source, out, k=2, resume=True)
+    assert (out.read_bytes(), job_module.bad_rows_path(out).read_bytes()) == before
+    assert not parts.exists()
+
+
+def test_a_full_disk_is_said_with_the_output_and_how_to_go_on(
+    recommender: Recommender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = write(tmp_path / "in.csv", USERS), tmp_path / "out.csv"
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def fill_up(_: Progress) -> None:
+        monkeypatch.setattr(os, "fsync", full)
+
+    with pytest.raises(OutputError, match=r"out\.csv cannot be written \(No space left.*go on with --resume"):
+        score_file(recommender, source, out, k=1, part_rows=1, on_part=fill_up)
+    monkeypatch.undo()
+    assert score_file(recommender, source, out, k=1, part_rows=1, resume=True).resumed_rows == 1
+
+
 def test_input_and_output_must_differ(recommender: Recommender, tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv", USERS)
     with pytest.raises(RequestError, match="is read and to be written"):
@@ -427,7 +546,7 @@ def test_the_command_counts_rows_and_names_the_bad_ones(runner: Any, shared_bund
     result = runner.invoke(main, arguments)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
-        f"4 rows answered by onnx-fp32: {out}\n1 rows have no answer: {job_module.bad_rows_path(out)}\n"
+        f"5 rows read: 4 answered by onnx-fp32 ({out}), 1 without an answer ({job_module.bad_rows_path(out)})\n"
     )
 
 
@@ -436,7 +555,7 @@ def test_the_command_prints_json(runner: Any, shared_bundle: Path, tmp_path: Pat
     arguments = ["score", str(shared_bundle), "--histories", str(source), "--out", str(out), "-k", "3", "--json"]
     assert json.loads(runner.invoke(main, arguments).stdout) == {
         "output_version": 1, "variant": "onnx-fp32", "out": str(out), "bad_rows_out": None,
-        "rows": 4, "bad_rows": 0, "resumed_rows": 0,
+        "rows": 4, "answered_rows": 4, "bad_rows": 0, "resumed_rows": 0,
     }  # fmt: skip
 
 

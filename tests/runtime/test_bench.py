@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from sasrec_runtime.checks import bench as bench_module
 from sasrec_runtime.checks import probe
 from sasrec_runtime.checks.bench import bench
+from sasrec_runtime.children import ChildError
 from sasrec_runtime.errors import MissingRuntimeError, RequestError, VariantError
 
 
@@ -54,3 +56,25 @@ def test_bench_says_why_nothing_can_run(shared_bundle: Path, monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingRuntimeError, match=r"No variant of .* can run here"):
         bench(shared_bundle, calls=1)
+
+
+@pytest.mark.parametrize("k", [0, -1, 8, 10**5000], ids=["zero", "negative", "too large", "5,001 digits"])
+def test_bench_refuses_a_k_before_anything_runs(shared_bundle: Path, monkeypatch: pytest.MonkeyPatch, k: int) -> None:
+    monkeypatch.setattr(bench_module, "run_module", lambda *_, **__: pytest.fail("a process was started"))
+    with pytest.raises(RequestError, match=r"^k is .*, expected 1…7\. The catalogue has 7 items\.$"):
+        bench(shared_bundle, calls=1, k=k)
+
+
+def test_bench_says_what_its_process_says(shared_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_module, "run_module", lambda *_, **__: '{"error": "a sentence."}')
+    with pytest.raises(RequestError, match=r"variant onnx-fp32 cannot be timed: a sentence\."):
+        bench(shared_bundle, calls=1, k=3)
+
+
+def test_bench_says_that_its_process_crashed(shared_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(*_: object, **__: object) -> str:
+        raise ChildError("its process crashed (SIGSEGV)")
+
+    monkeypatch.setattr(bench_module, "run_module", crash)
+    with pytest.raises(RequestError, match=r"variant onnx-fp32 cannot be timed: its process crashed \(SIGSEGV\)\. Run"):
+        bench(shared_bundle, calls=1, k=3)

@@ -15,7 +15,7 @@ from runtime import tiny
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import golden
 from sasrec_runtime.checks.golden import Answer, Case, Golden
-from sasrec_runtime.errors import BundleError, FormatVersionError
+from sasrec_runtime.errors import BundleError, DigestError, FormatVersionError
 from sasrec_runtime.recommender import Recommender
 
 ATOL = 0.01
@@ -220,3 +220,90 @@ def test_decode_refuses_more_items_than_k(shared_bundle: Path) -> None:
     data["cases"][0]["k"] = 2
     with pytest.raises(BundleError, match="onnx-fp32: item_ids has 4 values, expected at most k = 2"):
         golden.decode(json.dumps(data).encode())
+
+
+@pytest.mark.parametrize("field", ["history_ids", "exclude_ids", "candidate_ids"])
+def test_decode_refuses_ids_beyond_int32(field: str) -> None:
+    data = json.loads(golden.encode(tiny.golden(["a"])))
+    data["cases"][0][field] = [2**31]
+    with pytest.raises(BundleError, match="Expected `int` <= 214748364"):
+        golden.decode(json.dumps(data).encode())
+
+
+@pytest.mark.parametrize("data", [b"[" * 100_000, b'{"format_version": 1, "cases": ' + b"[" * 100_000, b"\xff"])
+def test_decode_refuses_what_is_not_json(data: bytes) -> None:
+    with pytest.raises(BundleError, match=r"golden\.json: "):
+        golden.decode(data)
+
+
+def test_a_golden_that_is_far_too_large_is_not_read(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(golden, "LIMIT_BYTES", 100)
+    with pytest.raises(BundleError, match=r"golden\.json is \d+ bytes, expected at most 100\. Export"):
+        golden.read(Bundle.open(tiny_bundle))
+    with pytest.raises(BundleError, match=r"golden\.json is 101 bytes, expected at most 100"):
+        golden.decode(b" " * 101)
+
+
+def test_a_golden_of_other_content_is_not_read(tiny_bundle: Path) -> None:
+    file = tiny_bundle / "golden.json"
+    file.write_bytes(file.read_bytes().replace(b"2.0", b"3.0"))
+    with pytest.raises(DigestError, match=r"golden\.json: sha256 is"):
+        golden.read(Bundle.open(tiny_bundle))
+
+
+def test_a_k_that_the_variant_cannot_answer_fails_its_case(replayed: Callable[..., list[str]], bundle: Bundle) -> None:
+    recommender = Recommender.load(bundle)
+    failures = golden.check(Golden(format_version=1, cases=[case(k=100)]), recommender)
+    assert failures == ["a case: k is 100, expected 1…7. The catalogue has 7 items."]
+
+
+def test_near_tied_scores_in_the_wrong_order_fail(replayed: Callable[..., list[str]]) -> None:
+    assert replayed([1, 2, 3, 4, 5], [4.991, 4.9925, 3.0, 1.0, 0.99]) == [
+        "a case: items[0] is 1 with score 4.991, before 4.9925, expected the best score first."
+    ]
+
+
+class Rows:
+    """A session with a batch form: it answers as the tiny model does, but for `change` in batches of 8 rows or more."""
+
+    def __init__(self, session: Any, change: Callable[..., Any]) -> None:
+        self.session, self.change, self.batches = session, change, []
+        self.score = session.score
+
+    def recommend(self, history: np.ndarray, exclude: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        items, scores = self.session.recommend(history, exclude, k)
+        if len(history) < 8:
+            return items, scores
+        self.batches.append((len(history), k))
+        return self.change(items, scores)
+
+
+def swapped_rows(items: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return items[::-1], scores[::-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "passes"),
+    [
+        pytest.param(lambda items, scores: (items, scores), True, id="the same"),
+        pytest.param(lambda items, scores: (items, -scores), False, id="negated"),
+        pytest.param(lambda items, scores: (items + 1, scores), False, id="shifted"),
+        pytest.param(swapped_rows, False, id="rows in another order"),
+    ],
+)
+def test_cases_are_asked_again_in_batches(bundle: Bundle, change: Callable[..., Any], passes: bool) -> None:
+    loaded = Recommender.load(bundle)
+    entries = loaded.variant.entries | {"recommend_batch": "any"}
+    session = Rows(loaded.session, change)
+    recommender = Recommender(bundle, msgspec.structs.replace(loaded.variant, entries=entries), session)
+    failures = golden.check(golden.read(bundle), recommender)
+    assert (failures == []) is passes
+    assert session.batches == [(8, 3), (8, 4)]
+    assert all(", in a batch of 8 rows: " in failure for failure in failures)
+
+
+def test_a_variant_without_the_batch_entry_is_not_asked_in_batches(bundle: Bundle) -> None:
+    loaded = Recommender.load(bundle)
+    session = Rows(loaded.session, swapped_rows)
+    assert golden.check(golden.read(bundle), Recommender(bundle, loaded.variant, session)) == []
+    assert session.batches == []

@@ -16,24 +16,27 @@ from sasrec_runtime.errors import FormatVersionError, ManifestError
 from sasrec_runtime.manifest import FileEntry, Manifest, ModelCard, Provenance, Variant, Vocabulary
 
 text = st.text(min_size=1, max_size=8)
+name = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=8)
 count = st.integers(0, 2**40)
-positive = st.integers(1, 2**31)
-finite = st.floats(0, 1e6)
+columns = st.integers(0, 2**16)
+positive = st.integers(1, 2**31 - 2)
+length = st.integers(1, 2**10)
+finite = st.floats(0, 1e3)
 files = st.builds(FileEntry, path=text, bytes=count, sha256=st.from_regex(r"\A[0-9a-f]{64}\Z"))
 variants = st.builds(
     Variant,
-    name=text,
+    name=name,
     runtime=st.sampled_from(["onnx", "tflite"]),
-    recipe=text,
+    recipe=name,
     entries=st.dictionaries(text, text, max_size=2),
     files=st.lists(files, max_size=2),
-    min_runtime_version=text,
+    min_runtime_version=name,
     atol=finite,
-    fixed_k=count,
-    fixed_history=count,
-    fixed_batch=count,
-    fixed_exclude=count,
-    fixed_candidates=count,
+    fixed_k=columns,
+    fixed_history=columns,
+    fixed_batch=columns,
+    fixed_exclude=columns,
+    fixed_candidates=columns,
     parity=st.dictionaries(text, finite, max_size=2),
     quality=st.dictionaries(text, finite, max_size=2),
 )
@@ -43,10 +46,10 @@ manifests = st.builds(
     model=st.builds(
         ModelCard,
         n_items=positive,
-        max_len=positive,
-        hidden_dim=positive,
-        num_blocks=positive,
-        num_heads=positive,
+        max_len=length,
+        hidden_dim=length,
+        num_blocks=length,
+        num_heads=length,
         hyper_parameters=st.dictionaries(text, text | count | st.booleans() | st.none(), max_size=2),
     ),
     signature=st.dictionaries(text, st.dictionaries(text, st.dictionaries(text, text, max_size=1), max_size=1)),
@@ -170,6 +173,63 @@ def test_open_refuses_contradictions(
 ) -> None:
     with pytest.raises(ManifestError, match=message):
         Bundle.open(rewrite(old, new))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        pytest.param(b'"n_items": 7', b'"n_items": 2147483647', r"<= 2147483646 - at `\$.model.n_items", id="n_items"),
+        pytest.param(b'"max_len": 4', b'"max_len": 65537', r"<= 65536 - at `\$.model.max_len", id="max_len"),
+        pytest.param(b'"hidden_dim": 2', b'"hidden_dim": 100000000000000000000', "hidden_dim", id="hidden_dim"),
+        pytest.param(b'"num_blocks": 1', b'"num_blocks": 1025', "<= 1024", id="num_blocks"),
+        pytest.param(b'"num_heads": 1', b'"num_heads": 65537', "<= 65536", id="num_heads"),
+        pytest.param(b'"num_heads": 1', b'"num_heads": 3', "hidden_dim is 2, expected a multiple of .* 3", id="heads"),
+        pytest.param(b'"atol": 0.00001', b'"atol": 1e308', r"<= 1000.0", id="atol"),
+        pytest.param(b'"fixed_k": 0', b'"fixed_k": 4294967296', "<= 2147483646", id="fixed_k"),
+        pytest.param(b'"fixed_history": 0', b'"fixed_history": 65537', "<= 65536", id="fixed_history"),
+        pytest.param(b'"fixed_batch": 0', b'"fixed_batch": 2147483648', "<= 65536", id="fixed_batch"),
+        pytest.param(b'"fixed_exclude": 0', b'"fixed_exclude": 262145', "<= 262144", id="fixed_exclude"),
+        pytest.param(b'"fixed_candidates": 0', b'"fixed_candidates": 262145', "<= 262144", id="fixed_candidates"),
+        pytest.param(
+            b'"fixed_batch": 0,\n      "fixed_exclude": 0', b'"fixed_batch": 65536,\n      "fixed_exclude": 1024',
+            "fixed_batch is 65536, expected at most 32768 with 1024 columns", id="cells",
+        ),
+        pytest.param(b'"1.17.0"', b'"' + b"1" * 5000 + b'"', "length <= 40", id="version"),
+        pytest.param(b'"onnx-inline"', b'"onnx\\u0000inline"', "matching regex", id="NUL in a name"),
+        pytest.param(b'"onnx-inline"', b'"onnx-inline\\n"', "matching regex", id="line feed after a name"),
+        pytest.param(b'"onnx-inline"', b'"' + b"x" * 201 + b'"', "length <= 200", id="long name"),
+        pytest.param(b"0" * 64 + b'"', b"0" * 64 + b'\\n"', "length <= 64", id="line feed after a digest"),
+    ],
+)  # fmt: skip
+def test_open_refuses_what_no_model_has(
+    rewrite: Callable[[bytes, bytes], Path], old: bytes, new: bytes, message: str
+) -> None:
+    with pytest.raises(ManifestError, match=message):
+        Bundle.open(rewrite(old, new))
+
+
+def test_many_problems_are_summed_up(tiny_bundle: Path) -> None:
+    whole = Bundle.open(tiny_bundle).manifest
+    variants = [
+        msgspec.structs.replace(whole.variants[0], name=f"v{number}", runtime="tflite") for number in range(200)
+    ]
+    (tiny_bundle / "manifest.json").write_bytes(manifest.encode(msgspec.structs.replace(whole, variants=variants)))
+    with pytest.raises(ManifestError, match=r"; and 150 more\. Export the bundle again") as caught:
+        Bundle.open(tiny_bundle)
+    assert len(str(caught.value)) < 10_000
+
+
+def test_more_variants_than_anybody_exports_are_refused(tiny_bundle: Path) -> None:
+    whole = Bundle.open(tiny_bundle).manifest
+    data = manifest.encode(msgspec.structs.replace(whole, variants=whole.variants * 150))
+    with pytest.raises(ManifestError, match=r"length <= 256 - at `\$.variants"):
+        manifest.decode(data)
+
+
+def test_a_repeated_key_among_very_many_is_found_at_once() -> None:
+    keys = ",".join(f'"k{number}":1' for number in range(200_000))
+    with pytest.raises(ManifestError, match="'k199999' stands twice"):
+        manifest.decode(f'{{"format_version":1,{keys},"k199999":1}}'.encode())
 
 
 def test_open_refuses_a_bundle_without_variants(tiny_bundle: Path) -> None:

@@ -146,6 +146,7 @@ def test_an_unknown_key_is_an_error_by_default(bundle: Bundle, call: str) -> Non
         pytest.param(lambda r: r.score_batch([["figs"]], ["figs"]), r"candidates\[0\] is the single", id="score row"),
         pytest.param(lambda r: r.recommend([50], 1), r"history\[0\] is 50 \(int\), expected text", id="int"),
         pytest.param(lambda r: r.recommend(["figs"], 1, exclude=[50]), r"exclude\[0\] is 50 \(int\)", id="exclude int"),
+        pytest.param(lambda r: r.recommend([10**5000], 1), r"history\[0\] is a value of type int, too long", id="long"),
         pytest.param(lambda r: r.score(["figs"], [50]), r"candidates\[0\] is 50 \(int\)", id="candidate int"),
     ],
 )
@@ -165,6 +166,7 @@ def test_what_is_no_sequence_of_text_is_refused(
         (8, r"k is 8, expected 1…7\. The catalogue has 7 items"),
         (2.5, r"k is 2\.5, expected a whole number"),
         ("3", r"k is '3', expected a whole number"),
+        pytest.param(10**5000, "k is a value of type int, too long to show, expected 1…7", id="5,001 digits"),
     ],
 )
 def test_k_out_of_range_is_refused(bundle: Bundle, history: list[str], k: object, message: str) -> None:
@@ -353,7 +355,7 @@ def test_what_is_wrong_with_a_large_vocabulary_is_said_when_it_is_loaded(tiny_bu
     items = tiny_bundle / "items.txt"
     items.write_bytes(items.read_bytes().replace(b"bread", b"apple"))
     with pytest.raises(BundleError, match="'apple' stands on lines 1 and 2"):
-        Recommender.load(tiny_bundle)
+        Recommender.load(tiny_bundle, verify="sizes")
 
 
 def test_load_skips_variants_whose_runtime_is_missing(rewrite: Callable[[bytes, bytes], Path]) -> None:

@@ -131,7 +131,7 @@ def test_several_threads_give_the_same_answer(bundle: Bundle) -> None:
 
 
 def test_threads_below_one_are_refused(bundle: Bundle) -> None:
-    with pytest.raises(RequestError, match="threads is 0, expected at least 1"):
+    with pytest.raises(RequestError, match="threads is 0, expected a whole number in 1…1024"):
         open_session(bundle, bundle.variant("onnx-fp32"), threads=0)
 
 
@@ -140,7 +140,7 @@ def test_the_score_model_is_loaded_on_first_use(tiny_bundle: Path) -> None:
     session = open_session(bundle, bundle.variant("onnx-fp32"))
     (tiny_bundle / "onnx/score.onnx").unlink()
     assert session.recommend(ids([1, 2]), ids([1, 2]), 1)[0].tolist() == [[3]]
-    with pytest.raises(BundleError, match=r"score.onnx: onnxruntime [\d.]+ cannot load it: .*sasrec-edge verify"):
+    with pytest.raises(BundleError, match=r"onnx/score.onnx is missing, expected \d+ bytes\. Copy that file again"):
         session.score(ids([1]), ids([1]))
 
 

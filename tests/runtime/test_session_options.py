@@ -102,7 +102,11 @@ def test_litert_has_no_providers(tflite_bundle: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"threads": 0}, "threads is 0, expected at least 1"),
+        ({"threads": 0}, "threads is 0, expected a whole number in 1…1024"),
+        ({"threads": 1025}, "threads is 1025, expected a whole number in 1…1024"),
+        pytest.param({"threads": 10**5000}, "threads is a value of type int, too long to show", id="5,001 digits"),
+        ({"threads": 1.5}, "threads is 1.5, expected a whole number"),
+        ({"verify": "md5"}, "verify is 'md5', expected digests, sizes or None"),
         ({"providers": "cpu"}, "providers is the single text 'cpu'"),
     ],
 )

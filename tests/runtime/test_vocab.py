@@ -181,6 +181,7 @@ def test_length_and_membership(vocabulary: Vocabulary) -> None:
         pytest.param(b"a\n\nc\n", "line 2 is empty", id="empty"),
         pytest.param(b"", "has 0 lines, expected 3", id="nothing"),
         pytest.param(b"a\n\xff\nc\n", "is not UTF-8 at byte 2", id="not UTF-8"),
+        pytest.param(b"\xef\xbb\xbfa\nb\nc\n", "begins with a byte order mark", id="byte order mark"),
     ],
 )
 def test_read_refuses(read: Callable[..., Vocabulary], tmp_path: Path, data: bytes, message: str) -> None:

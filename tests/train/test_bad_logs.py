@@ -1,10 +1,15 @@
 """Logs that cannot be read: each ends in one sentence that says where, what was seen and what to do."""
 
+import contextlib
+import os
+import random
+
 import polars as pl
 import pytest
 
-from sasrec_train import datasets
+from sasrec_train import datasets, memory
 from sasrec_train.errors import DataError
+from sasrec_train.log import encode as encode_module
 
 HEADER = "user,item,time\n"
 
@@ -42,6 +47,19 @@ HEADER = "user,item,time\n"
         ("log.txt", "1 2 3\n\n2 4 -1\n", "column 'item', line 3 is '-1', expected ids of 0 or more"),
         ("log.csv", HEADER + "u,1,1\nu,-1,2\nu,-1,3\n", r"row 2 is '-1', expected ids of 0 or more.* \(2 such rows\)"),
         ("log.csv", HEADER + "u,1,1\nu,nan,2\n", "column 'item', row 2 is 'nan', expected a whole number as in"),
+        ("log.csv", "user,item,item\nu,1,2\n", "two or more columns called 'item', expected one. .*--item-column"),
+        ("log.csv", "user,user,item\nu,1,2\n", "two or more columns called 'user', expected one. .*--user-column"),
+        ("log.tsv", "user\titem\ttime\ttime\nu\t1\t2\t3\n", "two or more columns called 'time'"),
+        ("log.csv", '\n\n"user","item",item\nu,1,2\n', "two or more columns called 'item'"),
+        ("log.inter", "user_id:token\titem_id:token\titem_id:float\n1\t2\t3\n", "columns called 'item_id'"),
+        ("log.csv", HEADER + "u,a\0b,1\n", r"row 1 is 'a\\x00b', expected ids of UTF-8 text, without NUL"),
+        ("log.txt", "1 2\n\0\0\0 3\n", "line 2 is .*expected ids of UTF-8 text, without NUL"),
+        ("log.txt", "u 1\n\ufeffu 2\n", "line 2 is .*expected ids of UTF-8 text, without NUL characters or byte"),
+        ("log.csv", HEADER + "u," + "x" * 20_000 + ",1\n", "expected ids of at most 16,384 bytes"),
+        ("ratings.dat", "1::2::3::4\n1::2::" + "x" * 100_000 + "::4\n", "line 2 is .*expected `user::item"),
+        ("log.txt", "u 1\ru 2\ru 3\r", r"line 1 is 'u 1\\ru 2.*It holds a carriage return\. Convert the file"),
+        ("log.csv", b"\x28\xb5\x2f\xfd" + HEADER.encode() + b"u,1,1\n", "cannot be read as .csv"),
+        ("log.csv", HEADER.encode("utf-16"), r"log\.csv has NUL characters in its header, expected UTF-8 text"),
         ("log.csv", HEADER + "u,x,1\nu,2,2\nu,2.0,3\n", "row 3 is '2.0', expected one way to write a number"),
     ],
 )  # fmt: skip
@@ -53,6 +71,73 @@ def test_a_bad_file_is_refused_with_its_place(log, name, text, match):
 def test_a_missing_file_says_what_else_to_give(tmp_path):
     with pytest.raises(DataError, match=r"does not exist\. Give ml-100k, synthetic, or the path of a log"):
         datasets.load(str(tmp_path / "nothing.csv"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+@pytest.mark.parametrize("option", ["data", "titles"])
+def test_a_pipe_is_refused_without_waiting_for_it(tmp_path, log, option):
+    os.mkfifo(tmp_path / "pipe.csv")
+    given = {"data": str(log("log.txt", "u 1\n")), "titles": None, option: str(tmp_path / "pipe.csv")}
+    with pytest.raises(DataError, match=r"pipe\.csv is a pipe, expected a file"):
+        datasets.load(**given)
+
+
+def test_a_link_that_leads_to_itself_is_refused(tmp_path):
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    with pytest.raises(DataError, match="cannot be looked up"):
+        datasets.load(str(tmp_path / "loop.csv"))
+
+
+@pytest.mark.parametrize("name", ["a\0b.csv", "x" * 5000 + ".csv"], ids=["NUL", "long"])
+def test_a_name_that_no_disk_can_hold_is_refused(tmp_path, name):
+    with pytest.raises(DataError, match="cannot be looked up"):
+        datasets.load(f"{tmp_path}/{name}")
+
+
+def test_a_file_that_may_not_be_read_is_refused(log, monkeypatch):
+    path = log("log.csv", HEADER + "u,a,1\n")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # tests often run as root, who may read everything
+    with pytest.raises(DataError, match="cannot be read: permission denied"):
+        datasets.load(str(path))
+
+
+def test_a_log_that_does_not_fit_in_memory_is_refused(log, monkeypatch):
+    def encode(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(encode_module, "encode", encode)
+    with pytest.raises(DataError, match="does not fit in this machine's memory"):
+        datasets.load(str(log("log.csv", HEADER + "u,a,1\n")))
+
+
+def test_a_parquet_file_that_makes_polars_panic_is_refused(tmp_path, monkeypatch):
+    pl.DataFrame({"user": [1], "item": [2]}).write_parquet(tmp_path / "log.parquet")
+
+    def panic(*_: object, **__: object) -> None:
+        raise pl.exceptions.PanicException("assertion failed")
+
+    monkeypatch.setattr(pl.LazyFrame, "collect", panic)
+    with pytest.raises(DataError, match=r"cannot be read as \.parquet: assertion failed"):
+        datasets.load(str(tmp_path / "log.parquet"))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_damaged_parquet_file_gives_a_log_or_one_sentence(tmp_path, seed):
+    path = tmp_path / "log.parquet"
+    pl.DataFrame({"user": [f"u{i % 7}" for i in range(99)], "item": [i % 11 for i in range(99)]}).write_parquet(path)
+    content, rng = bytearray(path.read_bytes()), random.Random(seed)
+    content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+    path.write_bytes(content)
+    with contextlib.suppress(DataError):
+        datasets.load(str(path))
+
+
+def test_a_time_that_64_bits_of_microseconds_do_not_reach_is_refused(tmp_path):
+    path = tmp_path / "log.parquet"
+    far = pl.Series([2**60, 0]).cast(pl.Datetime("ms"))
+    pl.DataFrame({"user": [1, 1], "item": [1, 2], "time": far}).write_parquet(path)
+    with pytest.raises(DataError, match=rf"row 1 is {2**60}, expected a time in every row, in years"):
+        datasets.load(str(path))
 
 
 def test_a_folder_is_no_log(tmp_path):
@@ -123,8 +208,23 @@ def test_titles_without_a_title_column_are_refused(log):
         ("synthetic:items=many", "items=many"),
         ("synthetic:items=1", "items=1.*>= 2"),
         ("synthetic:mean_length=nan", "mean_length"),
+        ("synthetic:mean_length=inf", "mean_length"),
+        ("synthetic:users=10000000000", "users"),
+        ("synthetic:seed=99999999999999999999", "seed"),
+        ("synthetic:users=1000000000,mean_length=1000000", r"need about 55,000,\d+\.0 GB of memory, and there are"),
     ],
 )
 def test_a_bad_synthetic_description_is_refused(data, match):
     with pytest.raises(DataError, match=match):
         datasets.load(data)
+
+
+def test_the_memory_limit_is_that_of_the_container_where_it_has_one(tmp_path, monkeypatch):
+    group = tmp_path / "memory.max"
+    monkeypatch.setattr(memory, "CGROUP_LIMITS", (group,))
+    group.write_text("max\n")
+    assert memory.limit_bytes() > 2**28
+    group.write_text("268435456\n")
+    assert memory.limit_bytes() == 2**28
+    with pytest.raises(DataError, match=r"and there are 0\.3 GB"):
+        datasets.load("synthetic:users=300000")

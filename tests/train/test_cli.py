@@ -16,6 +16,14 @@ TINY = [
 ]  # fmt: skip
 
 
+CONFIG = json.dumps(
+    {
+        "format_version": 1, "preset": "modern", "data": "x", "data_sha256": "0", "versions": {},
+        "model": {"n_items": 3}, "train": {},
+    }
+)  # fmt: skip
+
+
 def fails(runner, arguments: list, code: int) -> str:
     """Run a command that must end with this exit code, without a traceback; return what it says."""
     result = runner.invoke(main, [str(argument) for argument in arguments])
@@ -67,21 +75,95 @@ def test_an_existing_output_is_refused_before_anything_is_read(runner, tmp_path)
     assert "exists already. Choose another --out, or give --force" in said
 
 
-def test_force_does_not_replace_a_folder_that_is_no_run(runner, tmp_path):
-    (tmp_path / "precious.txt").write_text("mine")
-    assert "holds no config.json" in fails(runner, [*TINY, "--out", tmp_path, "--force"], 1)
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"precious.txt": "mine"}, "holds no config.json"),
+        ({"config.json": '{"model_type": "bert"}', "thesis.tex": "mine"}, "its config.json is not that of a RUN"),
+        ({"config.json": CONFIG, "model.keras": "", "thesis.tex": "mine"}, "holds 'thesis.tex', which a RUN does not"),
+    ],
+    ids=["no marker", "a foreign marker", "our marker and a stranger"],
+)
+def test_force_does_not_replace_what_training_did_not_write(runner, tmp_path, files, says):
+    out = tmp_path / "out"
+    out.mkdir()
+    for name, text in files.items():
+        (out / name).write_text(text)
+    assert says in fails(runner, [*TINY, "--out", out, "--force"], 1)
+    assert {path.name: path.read_text() for path in out.iterdir()} == files
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("option", ["--resume", "--force"])
+def test_a_foreign_folder_in_the_place_of_the_checkpoints_is_kept(runner, tmp_path, option):
+    (tmp_path / "run.training").mkdir()
+    (tmp_path / "run.training" / "course.txt").write_text("mine")
+    said = fails(runner, [*TINY, "--out", tmp_path / "run", option], 1)
+    assert "run.training holds 'course.txt', which an unfinished training does not" in said
+    assert (tmp_path / "run.training" / "course.txt").read_text() == "mine"
+
+
+def test_a_log_in_the_place_of_the_run_is_refused(runner, tmp_path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "log.txt").write_text("1 1\n1 2\n1 3\n")
+    assert "which is read. Choose another --out" in fails(
+        runner, ["train", "--data", out / "log.txt", "--out", out, "--force"], 1
+    )
 
 
 @pytest.mark.tf
 def test_a_failing_run_leaves_the_old_one(runner, tmp_path, monkeypatch):
     out = tmp_path / "run"
     out.mkdir()
-    (out / run.CONFIG).write_text("old")
+    (out / run.CONFIG).write_text(CONFIG)
     path = tmp_path / "log.txt"
     path.write_text("1 1\n1 2\n1 3\n")
     assert "no history has two items left" in fails(runner, ["train", "--data", path, "--out", out, "--force"], 1)
-    assert (out / run.CONFIG).read_text() == "old"
+    assert (out / run.CONFIG).read_text() == CONFIG
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["log.txt", "run"]
+
+
+@pytest.mark.tf
+def test_resuming_a_finished_run_prints_its_metrics_again(runner, tmp_path):
+    command = [*TINY, "--out", str(tmp_path / "run")]
+    trained = runner.invoke(main, command)
+    assert trained.exit_code == 0, trained.output
+    again = runner.invoke(main, [*command, "--resume"])
+    assert (again.exit_code, again.stdout) == (0, trained.stdout)
+    assert "is of this log and these options already" in again.stderr
+    assert "exists already" in fails(runner, [*command, "--resume", "--seed", "7"], 1)
+    assert "exists already" in fails(runner, command, 1)
+
+
+@pytest.mark.tf
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
+def test_who_stops_a_training_is_told_what_is_there(runner, tmp_path, monkeypatch, stop):
+    from sasrec_train.training import loop
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Run, "train", lambda _: (_ for _ in ()).throw(stop))
+        early = runner.invoke(main, [*TINY, "--out", str(tmp_path / "run")])
+    assert "Stopped. There is no checkpoint yet: the same command starts over." in early.stderr
+    assert list(tmp_path.iterdir()) == []
+    with monkeypatch.context() as patch:
+        patch.setattr(loop._Run, "_train_epoch", after_the_first(loop._Run._train_epoch, stop))
+        late = runner.invoke(main, [*TINY, "--out", str(tmp_path / "run")])
+    assert "Stopped. The same command with --resume goes on from the last checkpoint" in late.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["run.training"]
+
+
+def after_the_first(call, stop):
+    """Return a method that is stopped when it is called again."""
+    calls = []
+
+    def called(self):
+        calls.append(self)
+        if len(calls) > 1:
+            raise stop
+        return call(self)
+
+    return called
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import difflib
 import logging
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,7 +62,22 @@ def load(
     Raises:
         DataError: The log cannot be read; the message says where and why.
     """
-    filters = filters or Filters()
+    try:
+        return _load(data, user_column, item_column, time_column, titles, filters or Filters())
+    except MemoryError as error:
+        raise DataError(
+            f"{data} does not fit in this machine's memory. Give a smaller log, or use a larger one."
+        ) from error
+
+
+def _load(
+    data: str,
+    user_column: str | None,
+    item_column: str | None,
+    time_column: str | None,
+    titles: str | Path | None,
+    filters: Filters,
+) -> Interactions:
     if data == "synthetic" or data.startswith("synthetic:"):
         _refuse_column_options(data, user_column, item_column, time_column, filters.rating_column)
         if filters.min_rating is not None:
@@ -69,7 +85,9 @@ def load(
         interactions, beside = synthetic.generate(synthetic.parse(data.partition(":")[2])), None
     else:
         path = movielens.fetch() if data == "ml-100k" else Path(data)
-        if not path.exists() and (close := difflib.get_close_matches(data.partition(":")[0], NAMED, 1)):
+        if not os.path.exists(path) and (  # noqa: PTH110 - Path.exists raises where it may not look
+            close := difflib.get_close_matches(data.partition(":")[0], NAMED, 1)
+        ):
             raise DataError(f"--data {data}: no such file. Did you mean {close[0]!r}?")
         interactions = _to_interactions(data, _read(path, user_column, item_column, time_column, filters))
         beside = _titles_beside(path)
@@ -89,7 +107,9 @@ def _titles_beside(path: Path) -> Path | None:
     """Return the file of titles that belongs to a log by its name, where there is one."""
     names = {".inter": path.with_suffix(".item"), ".dat": path.with_name("movies.dat")}
     beside = names.get(path.suffix.lower())
-    return beside if beside is not None and beside != path and beside.is_file() else None
+    if beside is None or beside == path or not os.path.isfile(beside):  # noqa: PTH113 - as above
+        return None
+    return beside
 
 
 def _with_titles(interactions: Interactions, path: Path, item_column: str | None) -> Interactions:
@@ -112,10 +132,10 @@ def _choose(table: Table, user: str | None, item: str | None, time: str | None) 
     """Return which columns are user, item and, where there is one, time."""
     seen = table.columns
     place = str(table.path)
-    user = column_names.find(place, seen, option="--user-column", asked=user, usual=column_names.USER_NAMES)
-    item = column_names.find(place, seen, option="--item-column", asked=item, usual=column_names.ITEM_NAMES)
+    user = column_names.find(table, option="--user-column", asked=user, usual=column_names.USER_NAMES)
+    item = column_names.find(table, option="--item-column", asked=item, usual=column_names.ITEM_NAMES)
     if time is not None or column_names.guess(seen, column_names.TIME_NAMES):
-        time = column_names.find(place, seen, option="--time-column", asked=time, usual=column_names.TIME_NAMES)
+        time = column_names.find(table, option="--time-column", asked=time, usual=column_names.TIME_NAMES)
     elif not tables.is_lines(table.path):
         logger.warning("%s has no time column known by its name: rows are taken to be in time order.", table.path)
     if user == item or time in {user, item}:

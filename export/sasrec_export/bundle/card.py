@@ -1,13 +1,14 @@
 """The integration card: a bundle's README.md, written from the bundle's own names, shapes, ids and numbers."""
 
 import json
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import jinja2
 
+from sasrec_export import markdown
 from sasrec_runtime.checks.golden import Answer, Case, Golden
 from sasrec_runtime.manifest import FileEntry, Manifest, Variant
 
@@ -93,26 +94,55 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(json=_json, kotlin=_kotlin, swift=_swift, cpp=_cpp, decimal=_decimal)
+    environment.filters.update(
+        json=_json,
+        kotlin=_kotlin,
+        swift=_swift,
+        cpp=_cpp,
+        decimal=_decimal,
+        comment=_comment,
+        code=markdown.code,
+        cell=markdown.cell,
+    )
     return environment
 
 
 def _json(value: Any) -> str:
-    """Return a value as JSON, which Python and JavaScript read alike."""
-    return json.dumps(value, ensure_ascii=False)
+    """Return a value as JSON, which Python and JavaScript read alike, with hidden characters as escapes."""
+    return "".join(
+        f"\\u{ord(character):04x}" if markdown.is_hidden(character) else character
+        for character in json.dumps(value, ensure_ascii=False)
+    )
+
+
+def _comment(text: str) -> str:
+    """Return text for a comment, which it cannot end, nor begin another within."""
+    return markdown.visible(text).replace("*/", "* /").replace("/*", "/ *")
+
+
+COMMON = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def _quoted(text: str, special: dict[str, str], hidden: Callable[[str], str]) -> str:
+    """Return a literal: special characters as they are spelled there, hidden ones as `hidden` spells them."""
+    spelled = (
+        special.get(character) or (hidden(character) if markdown.is_hidden(character) else character)
+        for character in text
+    )
+    return f'"{"".join(spelled)}"'
 
 
 def _kotlin(text: str) -> str:
-    return _json(text).replace("$", "\\$").replace("\\f", "\\u000c")
+    return _quoted(text, {**COMMON, "$": "\\$"}, lambda character: f"\\u{ord(character):04x}")
 
 
 def _swift(text: str) -> str:
-    spelled = _json(text).replace("\\b", "\\u0008").replace("\\f", "\\u000c")
-    return re.sub(r"\\u([0-9a-f]{4})", r"\\u{\1}", spelled)
+    return _quoted(text, COMMON, lambda character: f"\\u{{{ord(character):x}}}")
 
 
 def _cpp(text: str) -> str:
-    return re.sub(r"\\u([0-9a-f]{4})", lambda code: f"\\{int(code[1], 16):03o}", _json(text))
+    """Return a literal of UTF-8: three octal digits a byte, which no digit after them can join."""
+    return _quoted(text, COMMON, lambda character: "".join(f"\\{byte:03o}" for byte in character.encode()))
 
 
 def _decimal(number: float) -> str:

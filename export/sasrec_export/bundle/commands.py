@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from sasrec_export.report.commands import keep_seen_option, report
+from sasrec_runtime.cli.printing import print_lines
 
 __all__ = ["COMMANDS"]
 
@@ -84,10 +85,12 @@ def export(
         batched_entry=app is None,
     )
     plans = recipes_module.plan(runtimes, recipes, options=options)
-    from sasrec_train import staging, tensorflow_import
+    from sasrec_runtime.atomic import folder
+    from sasrec_runtime.bundle_folder import BUNDLE
+    from sasrec_train import tensorflow_import
     from sasrec_train.run import Run
 
-    staging.check(out, force=force, marker="manifest.json")
+    folder.check(out, BUNDLE, force=force, inputs=[run])
     loaded = Run.load(run)
     tensorflow_import.import_tensorflow()
     from sasrec_export.bundle.write import write_bundle
@@ -111,15 +114,15 @@ def export(
             result["app"] = {"name": app, "files": app_module.sizes(bundle)}
         click.echo(json.dumps(result))
         return
-    click.echo(_parity_table(bundle.manifest.variants))
+    print_lines(_parity_table(bundle.manifest.variants))
     click.echo()
-    click.echo(text.table(measured))
+    print_lines(text.table(measured))
     if app is not None:
-        click.echo(f"\n{app_module.table(app, bundle)}")
+        print_lines(f"\n{app_module.table(app, bundle)}")
 
 
 def _say(what: str) -> None:
-    click.echo(what, err=True)
+    print_lines(what, err=True)
 
 
 def _parity_table(variants: list[Any]) -> str:

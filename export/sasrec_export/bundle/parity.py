@@ -24,7 +24,7 @@ from sasrec_runtime.engines.contract import Session
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.log.interactions import Histories
 
-__all__ = ["FLOAT_TOLERANCE", "Reference", "check", "reference"]
+__all__ = ["FLOAT_TOLERANCE", "OneByOne", "Reference", "check", "reference"]
 
 FLOAT_TOLERANCE = 1e-5
 """Float rounding allowed, as a share of a row's largest score (at least of 1)."""
@@ -39,9 +39,9 @@ class Reference:
     """What the Keras model says about some histories."""
 
     history: NDArray[np.int32]
-    """(R, T), left-padded, as long as the longest history: the variants must cut it themselves."""
+    """(R, T), left-padded, as long as the longest history: the variants must cut it, or fill it up, themselves."""
     exclude: NDArray[np.int32]
-    """(R, T), the same ids."""
+    """(R, E), the same ids, the newest of them where the variant has so many places."""
     candidates: NDArray[np.int32]
     """(R, C), item ids."""
     scores: NDArray[np.float32]
@@ -50,6 +50,32 @@ class Reference:
     """(R,), largest difference that float rounding, and the encoder where it is quantized, explains."""
     scoring_atol: NDArray[np.float32]
     """(R,), largest difference of the recipe's scoring, float rounding included."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneByOne:
+    """A session that is asked each row alone and without padding, as an app asks."""
+
+    session: Session
+    """Answers."""
+
+    def recommend(
+        self, history: NDArray[np.int32], exclude: NDArray[np.int32], k: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """See Session."""
+        rows = zip(history, exclude, strict=True)
+        answers = [self.session.recommend(_bare(row), _bare(excluded), k) for row, excluded in rows]
+        return np.concatenate([items for items, _ in answers]), np.concatenate([scores for _, scores in answers])
+
+    def score(self, history: NDArray[np.int32], candidates: NDArray[np.int32]) -> NDArray[np.float32]:
+        """See Session."""
+        rows = zip(history, candidates, strict=True)
+        return np.concatenate([self.session.score(_bare(row), asked[None]) for row, asked in rows])
+
+
+def _bare(row: NDArray[np.int32]) -> NDArray[np.int32]:
+    found: NDArray[np.int32] = row[row != PAD_ID][None]
+    return found
 
 
 def reference(
@@ -68,7 +94,7 @@ def reference(
         max_len: Newest items that the variant sees: its sequence length, or fewer where shapes are fixed.
         table: The item table as the variant holds it.
         plan: The variant's.
-        histories: Real ones.
+        histories: Real or made-up ones.
         seed: Of the sample.
     """
     effective = table.effective()
@@ -76,7 +102,7 @@ def reference(
     rows = min(len(histories), MAX_HISTORIES, max(1, MAX_SCORES // len(effective)))
     sample = histories.take(np.sort(rng.choice(len(histories), rows, replace=False)))
     history = history_module.encode_batch([row.tolist() for row in sample], max_len=int(sample.lengths.max()))
-    read = history[:, -max_len:]
+    read = history_module.fit(history, max_len)
     user = np.asarray(encode(effective[read], (read > PAD_ID).astype(np.int32)))
     scores = user @ effective.T
     share = FLOAT_TOLERANCE + plan.engine.encoder_tolerance
@@ -85,7 +111,7 @@ def reference(
     scoring_atol = float_atol + (_user_rounding(user, effective, table.transform) if is_integer else 0.0)
     return Reference(
         history=history,
-        exclude=history,
+        exclude=history[:, -plan.options.exclude :],  # as many of the newest as there are places; 0: any number
         candidates=rng.integers(1, len(effective), (rows, CANDIDATES), dtype=np.int32),
         scores=scores,
         float_atol=float_atol.astype(np.float32),
@@ -126,8 +152,11 @@ def check(name: str, session: Session, expected: Reference, *, k: int) -> dict[s
     }
     failures = []
     for output, (difference, atol) in measured.items():
-        row = int(np.argmax(difference - atol))
-        if not difference[row] <= atol[row]:  # NaN fails
+        row = int(np.argmax(difference - atol))  # the first NaN, where there is one
+        if np.isnan(difference[row]):
+            holder = "Keras" if np.isnan(expected.scores[row]).any() else "the variant"
+            failures.append(f"{output} cannot be compared with Keras: {holder} answers history {row} with NaN")
+        elif not difference[row] <= atol[row]:
             failures.append(f"{output} differs from Keras by {difference[row]:.3g}, expected at most {atol[row]:.3g}")
     forbidden = (items[:, :, None] == expected.exclude[:, None, :]) & given[:, :, None]
     if forbidden.any():

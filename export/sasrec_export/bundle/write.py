@@ -10,7 +10,8 @@ import msgspec
 import numpy as np
 
 from sasrec_export.bundle import card, goldens, parity, variants
-from sasrec_export.bundle.parity import Reference
+from sasrec_export.bundle.goldens import Request
+from sasrec_export.bundle.parity import OneByOne, Reference
 from sasrec_export.bundle.variants import entry_of
 from sasrec_export.encoder import calibration
 from sasrec_export.encoder.export_model import ExportModel, ItemTable
@@ -22,13 +23,16 @@ from sasrec_export.report.measure.build_report import build_report
 from sasrec_export.report.schema import Report
 from sasrec_export.report.show import html, progress
 from sasrec_runtime import manifest as manifest_module
+from sasrec_runtime.atomic import folder as atomic_folder
+from sasrec_runtime.atomic import overlap
 from sasrec_runtime.bundle import MANIFEST_NAME, Bundle
+from sasrec_runtime.bundle_folder import BUNDLE
 from sasrec_runtime.checks import golden as golden_module
 from sasrec_runtime.checks.golden import Golden
 from sasrec_runtime.engines import contract as session_module
 from sasrec_runtime.manifest import FileEntry, Manifest, ModelCard, Provenance, Variant, Vocabulary
 from sasrec_runtime.recommender import Recommender
-from sasrec_train import staging
+from sasrec_train.log.interactions import Histories
 from sasrec_train.run import Run
 from sasrec_train.split import Split
 
@@ -82,26 +86,30 @@ def write_bundle(
 
     Raises:
         ExportError: A variant cannot be converted, or does not answer as the trained model (ParityError).
-        RunError: The run is damaged, or `out` is in the way.
+        OutputError: `out` is in the way, or cannot be written.
+        RunError: The run is damaged.
     """
     if top_k < 1:
         raise ExportError(f"top-k is {top_k}, expected at least 1.")
-    with staging.staged(out, force=force, marker=MANIFEST_NAME) as folder:
+    out = overlap.resolved(out)  # it may be the working directory, which is replaced
+    with atomic_folder.staged(out, BUNDLE, force=force, inputs=[run.path]) as folder:
         say("loading the trained model")
         split = run.split()
         histories = calibration.sample(split.train, max_len=run.model_config.max_len, seed=run.seed)
         model = ExportModel(run.model(), calibration=histories, top_k=min(top_k, run.interactions.n_items))
         plans = [_with_places(plan, run) for plan in plans]
         manifest = _describe(run, split, folder)
+        requests = _requests(run, split, manifest)
         writers = variants.writers(model, {plan.runtime for plan in plans})
         for plan in plans:
             say(f"{plan.name}: converting")
             table = model.item_table(plan.engine.table)
             variant = variants.describe(writers[plan.runtime], plan, table, folder, top_k=model.top_k)
-            variant = _prove(model, plan, table, Bundle(folder, _with(manifest, variants=[variant])), split, say)
+            alone = Bundle(folder, _with(manifest, variants=[variant]))
+            variant = _prove(model, plan, table, alone, split, requests, say)
             manifest = _with(manifest, variants=[*manifest.variants, variant])
         say("recording goldens")
-        golden = goldens.record(Bundle(folder, manifest), split.test)
+        golden = goldens.record(Bundle(folder, manifest), requests)
         (folder / "golden.json").write_bytes(golden_module.encode(golden))
         manifest = _save(folder, _with(manifest, golden=entry_of(folder, folder / "golden.json")))
         report = build_report(
@@ -171,8 +179,29 @@ def _describe(run: Run, split: Split, folder: Path) -> Manifest:
     )
 
 
-def _prove(model: ExportModel, plan: VariantPlan, table: ItemTable, bundle: Bundle, split: Split, say: Say) -> Variant:
-    """Check the parity of the one variant in `bundle` with Keras; return it with what was measured."""
+def _requests(run: Run, split: Split, manifest: Manifest) -> list[Request]:
+    """Return what the goldens ask, with histories that nobody in the log had."""
+    real = [run.interactions.histories, split.train, split.validation.histories, split.test.histories]
+    model = manifest.model
+    return goldens.draw(
+        real, n_items=model.n_items, max_len=model.max_len, popular=manifest.fallback_items, seed=run.seed
+    )
+
+
+def _prove(
+    model: ExportModel,
+    plan: VariantPlan,
+    table: ItemTable,
+    bundle: Bundle,
+    split: Split,
+    requests: list[Request],
+    say: Say,
+) -> Variant:
+    """Check the parity of the one variant in `bundle` with Keras; return it with what was measured.
+
+    Real histories come as one wide batch and are what is measured. Those of the goldens come one by one, as long as
+    they are: a fault may show in short ones only, or in the form for few rows.
+    """
     variant = bundle.manifest.variants[0]
     max_len = bundle.manifest.model.max_len
     seen = min(plan.options.history or max_len, max_len)
@@ -180,6 +209,9 @@ def _prove(model: ExportModel, plan: VariantPlan, table: ItemTable, bundle: Bund
     session = session_module.open_session(bundle, variant)
     k = min(model.top_k, bundle.manifest.model.n_items)
     differences = parity.check(variant.name, session, expected, k=k)
+    made_up = Histories.from_lists(request.history_ids for request in requests)
+    expected_alone = parity.reference(model.encode, seen, table, plan, made_up)
+    parity.check(f"{variant.name}, asked one by one", OneByOne(session), expected_alone, k=k)
     say(
         f"{variant.name}: parity with Keras on {len(expected.history)} histories, "
         + ", ".join(f"{output} {difference:.2g}" for output, difference in differences.items())

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf  # noqa: TID251 - compiles the model's own encoder
 from numpy.typing import NDArray
 
+from sasrec_export.errors import ExportError
 from sasrec_export.table.gptq import quantize_for_scores
 from sasrec_export.table.quantized_table import QuantizedTable
 from sasrec_export.table.score_hessian import score_hessian
@@ -18,7 +19,7 @@ from sasrec_export.table.transform_search import TransformSearch
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.network.model import SASRec
 
-__all__ = ["ExportModel", "ItemTable"]
+__all__ = ["ExportModel", "ItemTable", "check_weights"]
 
 BATCH_ROWS = 256
 HALF_SCALES_WIDTH = 32
@@ -46,6 +47,23 @@ class ItemTable:
         if self.quantized is not None:
             return self.quantized.dequantize()
         return self.trained.astype(np.float16).astype(np.float32) if self.spec.dtype == "float16" else self.trained
+
+
+def check_weights(model: SASRec) -> None:
+    """Refuse a network that cannot answer, or would answer alike to everybody.
+
+    Raises:
+        ExportError: A weight holds NaN or an infinite number.
+    """
+    for weight in model.weights:
+        values = np.asarray(weight)
+        strange = ~np.isfinite(values) if np.issubdtype(values.dtype, np.floating) else np.zeros(1, bool)
+        if strange.any():
+            place = np.argwhere(strange)[0].tolist()
+            raise ExportError(
+                f"model.keras: {weight.path}{place} is {values[tuple(place)]}, expected finite numbers; so are "
+                f"{int(strange.sum()):,} of its {values.size:,} values. Train again, with a lower --learning-rate."
+            )
 
 
 class ExportModel:

@@ -5,8 +5,9 @@ as much as the work it does:
 
 - Linear layers are products of two-dimensional tensors, which become Gemm; layer norms and GELU are spelled as
   onnxruntime recognises them.
-- Projections are folded for few heads: q·k is one product of the query with ``Wq Wk'``, laid against the keys' source itself, and
-  ``Wv Wo`` is applied after pooling. Heads then need no transposition, and the key's bias falls out of the softmax.
+- Projections are folded for few heads: q·k is one product of the query with ``Wq Wk'``, laid against the keys' source
+  itself, and ``Wv Wo`` is applied after pooling. Heads then need no transposition, and the key's bias falls out of the
+  softmax.
 - The last block works for the newest position alone.
 """
 
@@ -26,7 +27,7 @@ from sasrec_train.network.model import SASRec
 __all__ = ["InferenceEncoder", "folds_projections"]
 
 MAX_FOLDED_HEADS = 2
-"""A head with folded projections is as wide as the network: beyond two, that work outweighs the transpositions it saves."""
+"""A head with folded projections is as wide as the network: beyond two, its work outweighs the transpositions saved."""
 
 Linear = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Kernel (in, out) and bias (out,)."""

@@ -29,10 +29,11 @@ def encoder_to_onnx(model: SASRec, *, opset: int) -> ir.Model:
         ConversionError: tf2onnx returned other inputs or outputs, or onnx does not know the opset.
     """
     width = model.config.hidden_dim
+    joined = (None,) * 3 if folds_projections(model.config) else (None, 1, None, None)
     signature = (
         tf.TensorSpec((None, None, width), tf.float32, name="x"),
         tf.TensorSpec((None, 1, None), tf.float32, name="key_bias"),
-        tf.TensorSpec((None,) * 3 if folds_projections(model.config) else (None, 1, None, None), tf.float32, name="bias"),
+        tf.TensorSpec(joined, tf.float32, name="bias"),
         tf.TensorSpec((3,), tf.int64, name="rows"),
     )
     encoder = InferenceEncoder(model)

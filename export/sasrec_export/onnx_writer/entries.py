@@ -39,9 +39,7 @@ def recommend_graph(blocks: Blocks, table: Table, options: ExportOptions, *, top
     excluded = valid_ids(builder, exclude, blocks.config)  # what is no item excludes padding, which is excluded anyway
     scores, factor = table.score(builder, user)
     scores = top_k_module.exclude(builder, scores, history, excluded, search)
-    values, rows = top_k_module.top_k(builder, scores, k, search, options)
-    if factor is not None:
-        values = builder.op("Mul", [values, factor])
+    values, rows = top_k_module.top_k(builder, scores, k, search, options, factor=factor)
     # A place that no item can take holds PAD_ID: its score is -inf, and only its.
     is_item = builder.op("Greater", [values, builder.constant("lowest", np.float32(np.finfo(np.float32).min))])
     items = builder.op("Cast", [rows], to=ir.DataType.INT32)

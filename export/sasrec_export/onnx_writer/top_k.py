@@ -34,26 +34,47 @@ def exclude(builder: GraphBuilder, scores: ir.Value, history: ir.Value, ids: ir.
 
 
 def top_k(
-    builder: GraphBuilder, scores: ir.Value, k: ir.Value, search: SearchPlan, options: ExportOptions
+    builder: GraphBuilder,
+    scores: ir.Value,
+    k: ir.Value,
+    search: SearchPlan,
+    options: ExportOptions,
+    *,
+    factor: ir.Value | None = None,
 ) -> tuple[ir.Value, ir.Value]:
-    """Return scores float32 (B, k), best first, and their rows int64 (B, k), equal scores by lower row first."""
+    """Return scores float32 (B, k), best first, and their rows int64 (B, k), equal scores by lower row first.
+
+    Args:
+        builder: Records the graph.
+        scores: float32 (B, rows).
+        k: int64 (1).
+        search: How the rows are searched.
+        options: Say the opset.
+        factor: float32 (B, 1), positive: what is ranked and returned is `scores` times it; None: `scores`. Scores that
+            differ can be equal once their product is rounded, so a ranking always sees the products. Rounding keeps
+            the order, so the best of a block stays its best: two stages multiply only what they rank.
+    """
     if not search.block:
-        return _best(builder, scores, k)
+        return _best(builder, _times(builder, scores, factor), k)
     n_blocks = search.rows // search.block
     blocks = builder.op("Reshape", [scores, builder.constant("blocks", np.array([-1, n_blocks, search.block]))])
     peaks = builder.reduce("ReduceMax", blocks, axis=-1, keepdims=0, opset=options.opset)  # (B, blocks)
     chosen_k = builder.op("Min", [k, builder.constant("n_blocks", np.array([n_blocks]))])
-    _, chosen = _best(builder, peaks, chosen_k)
+    _, chosen = _best(builder, _times(builder, peaks, factor), chosen_k)
     # In the order of ids, so that ties among the candidates go to the lower id.
     chosen, _ = builder.ops("TopK", [chosen, chosen_k], outputs=2, axis=-1, largest=0, sorted=1)  # (B, c)
     index = builder.op("Unsqueeze", [chosen, builder.constant("last_axis", np.array([-1]))])
     candidates = builder.op("GatherND", [blocks, index], batch_dims=1)  # (B, c, block)
     flat = builder.op("Reshape", [candidates, builder.constant("flat", np.array([0, -1]))])
-    values, places = _best(builder, flat, k)
+    values, places = _best(builder, _times(builder, flat, factor), k)
     size = builder.constant("block_size", np.int64(search.block))
     block = builder.op("GatherElements", [chosen, builder.op("Div", [places, size])], axis=1)
     within = builder.op("Mod", [places, size])
     return values, builder.op("Add", [builder.op("Mul", [block, size]), within])
+
+
+def _times(builder: GraphBuilder, scores: ir.Value, factor: ir.Value | None) -> ir.Value:
+    return scores if factor is None else builder.op("Mul", [scores, factor])
 
 
 def _best(builder: GraphBuilder, scores: ir.Value, k: ir.Value) -> tuple[ir.Value, ir.Value]:

@@ -1,11 +1,13 @@
 """The report command: measure a bundle on a log, or compare two reports."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import click
 
+from sasrec_runtime.cli.printing import print_lines
 from sasrec_train.cli.data_options import LogOptions, data_options
 
 __all__ = ["keep_seen_option", "report"]
@@ -35,6 +37,20 @@ def _per_cent(_ctx: click.Context, _param: click.Parameter, value: str | None) -
     return share
 
 
+class _Limit(click.FloatRange):
+    """A number from 0 on; NaN, which is above no limit, and infinity, which is none, are refused."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number; leave the option out for no limit.", param, ctx)
+        return number
+
+
 class _Report(click.Command):
     """`report BUNDLE --data …` measures; `report --compare OLD NEW` reads and needs neither."""
 
@@ -55,10 +71,17 @@ class _Report(click.Command):
 @click.option(
     "--max-ndcg-drop", callback=_per_cent, metavar="PERCENT", help="NDCG@10 a variant may lose.  [default: 1%]"
 )
-@click.option("--max-mb", type=click.FloatRange(min=0), metavar="MB", help="Size of its files, vocabulary apart.")
-@click.option("--max-p99-ms", type=click.FloatRange(min=0), metavar="MS", help="99th percentile of its latency here.")
+@click.option("--max-mb", type=_Limit(), metavar="MB", help="Size of its files, vocabulary apart.")
+@click.option("--max-p99-ms", type=_Limit(), metavar="MS", help="99th percentile of its latency here.")
 @click.option("--users", type=click.IntRange(min=1), metavar="N", help="Judge by a sample of N users.")
-@click.option("--seed", default=0, show_default=True, help="Of the sample and of the bootstrap.")
+@click.option(
+    "--seed",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 2**63 - 1),
+    help="Of the sample and of the bootstrap.",
+)
+@click.option("--name-users", is_flag=True, help="Show the users who lost most by their keys, not by their rows.")
 @keep_seen_option
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Threads of one call.")
 @click.option("--force", is_flag=True, help="Replace an existing report.")
@@ -77,6 +100,7 @@ def report(
     max_p99_ms: float | None,
     users: int | None,
     seed: int,
+    name_users: bool,
     keep_seen: bool,
     threads: int,
     force: bool,
@@ -97,18 +121,18 @@ def report(
     from sasrec_train.cli import console
 
     if out is not None:
-        write.check(out, force=force)
+        write.check(out, force=force, inputs=[bundle, *source.files()])
     opened = Bundle.open(bundle)
     with console.notes():
         log = source.load()
-    evidence = log_module.evidence_of(log, opened, split_config=source.split, say=_say)
+    evidence = log_module.evidence_of(log, opened, split_config=source.split, name_users=name_users, say=_say)
     budget = Budget(max_ndcg_drop=max_ndcg_drop, max_mb=max_mb, max_p99_ms=max_p99_ms)
     measured = build_report(
         opened, evidence, against=against, budget=budget, users=users, seed=seed, keep_seen=keep_seen, threads=threads,
         progress=progress.on_stderr,
     )  # fmt: skip
     if out is not None:
-        write.write(measured, out, force=force)
+        write.write(measured, out, force=force, inputs=[bundle, *source.files()])
     _print(measured, out, markdown=markdown, as_json=as_json)
     if measured.verdict.ship is None:
         ctx.exit(NOTHING_FITS)
@@ -130,7 +154,7 @@ def _compare(compare: tuple[Path, Path], markdown: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(compare_module.plain(old, new)))
     else:
-        click.echo(compare_module.render(old, new, markdown=markdown))
+        print_lines(compare_module.render(old, new, markdown=markdown))
 
 
 def _print(measured: Any, out: Path | None, *, markdown: bool, as_json: bool) -> None:
@@ -140,10 +164,10 @@ def _print(measured: Any, out: Path | None, *, markdown: bool, as_json: bool) ->
     if as_json:
         click.echo(json.dumps(schema.plain(measured)))
         return
-    click.echo(text.markdown(measured) if markdown else text.table(measured))
+    print_lines(text.markdown(measured) if markdown else text.table(measured))
     if out is not None and not markdown:
-        click.echo(f"Report: {out / write.PAGE}")
+        print_lines(f"Report: {out / write.PAGE}")
 
 
 def _say(what: str) -> None:
-    click.echo(what, err=True)
+    print_lines(what, err=True)

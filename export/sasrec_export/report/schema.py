@@ -120,7 +120,9 @@ class WorstUser(msgspec.Struct, frozen=True, kw_only=True):
     """One of the users who lost most."""
 
     user: str
-    """The user's key in the log."""
+    """"row" and the user's row, or the user's key in the log where that was asked for (`--name-users`)."""
+    row: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """The user's place in the log, from 1; null where `user` is the key."""
     history_length: int
     history: list[ListedItem]
     """The newest items, oldest of them first."""

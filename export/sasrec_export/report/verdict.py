@@ -71,7 +71,7 @@ def _problems(variant: VariantReport, reference: VariantReport | None, budget: B
         elif not drop <= budget.max_ndcg_drop:
             found.append(f"it loses {_share(drop)} of NDCG@10{_interval(variant, reference)}, "
                          f"more than {_share(budget.max_ndcg_drop)}")  # fmt: skip
-    if budget.max_mb is not None and variant.bytes > budget.max_mb * MB:
+    if budget.max_mb is not None and not variant.bytes <= budget.max_mb * MB:
         found.append(f"it has {_mb(variant.bytes)}, more than {budget.max_mb:g} MB")
     if budget.max_p99_ms is not None and not variant.latency_p99_ms <= budget.max_p99_ms:
         found.append(f"its p99 is {variant.latency_p99_ms:.3g} ms, more than {budget.max_p99_ms:g} ms")

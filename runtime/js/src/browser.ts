@@ -4,11 +4,13 @@ import { MissingRuntimeError } from "./errors.ts";
 import { LiteRtSession, type LiteRt } from "./litert.ts";
 import { importOrt, OnnxSession, type Ort } from "./onnx.ts";
 import { Recommender as Base, type LoadOptions as BaseOptions } from "./recommender.ts";
+import { reason } from "./sentences.ts";
 import type { Session } from "./session.ts";
 import { UrlSource, type Progress } from "./source.ts";
 import type { Variant } from "./types.ts";
 
 export * from "./errors.ts";
+export type { Verify } from "./bundle.ts";
 export type { Item, Recommendations, RequestOptions, VariantCheck } from "./recommender.ts";
 export type * from "./types.ts";
 
@@ -43,7 +45,7 @@ async function importLiteRt(variant: Variant): Promise<LiteRt> {
     return (await import("@litertjs/core")) as unknown as LiteRt;
   } catch (error) {
     throw new MissingRuntimeError(
-      `variant ${variant.name} needs @litertjs/core, which cannot be imported (${(error as Error).message}). ` +
+      `variant ${variant.name} needs @litertjs/core, which cannot be imported (${reason(error)}). ` +
         "Run: npm install @litertjs/core",
       { cause: error },
     );

@@ -25,6 +25,11 @@ export class DigestError extends BundleError {
   override readonly name: string = "DigestError";
 }
 
+/** The bundle was replaced by another one while files of it were read, or before one of them was. */
+export class BundleReplacedError extends BundleError {
+  override readonly name: string = "BundleReplacedError";
+}
+
 /** The bundle has no variant of that name. */
 export class VariantError extends SasrecError {
   override readonly name: string = "VariantError";
@@ -38,6 +43,16 @@ export class MissingRuntimeError extends SasrecError {
 /** A model file's inputs or outputs differ from the contract. */
 export class SignatureError extends SasrecError {
   override readonly name: string = "SignatureError";
+}
+
+/** The engine failed while it ran a model. */
+export class EngineError extends SasrecError {
+  override readonly name: string = "EngineError";
+}
+
+/** A model answered what its contract rules out: an id outside the catalogue, an item twice, a score that is NaN. */
+export class AnswerError extends SasrecError {
+  override readonly name: string = "AnswerError";
 }
 
 /** A history holds something that is no item. */

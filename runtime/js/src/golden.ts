@@ -1,6 +1,7 @@
 /** golden.json: histories with the answers each variant must give, and the tie-aware check of runtime/BUNDLE.md. */
 import schema from "../schema/golden.schema.json" with { type: "json" };
-import { BundleError, HistoryError, UnknownItemError } from "./errors.ts";
+import type { Bundle } from "./bundle.ts";
+import { AnswerError, BundleError, EngineError, HistoryError, RequestError, SasrecError, UnknownItemError } from "./errors.ts";
 import { JsonError, parse } from "./json.ts";
 import { SchemaError, validate, type Schema } from "./json_schema.ts";
 import { refuseNewer } from "./manifest.ts";
@@ -12,6 +13,12 @@ import { PAD_ID, type Vocabulary } from "./vocabulary.ts";
 /** The newest golden.json this code reads. */
 export const GOLDEN_VERSION = 1;
 
+/** A golden.json is some hundred kilobytes; what is far larger is not read. */
+const LIMIT_BYTES = 32 << 20;
+
+/** What a client may get wrong, a failure of its check and no end to it. */
+const FAILURES = [AnswerError, EngineError, HistoryError, RequestError];
+
 /** What the goldens say of a variant. */
 export interface Comparison {
   /** Golden cases that were compared. */
@@ -20,6 +27,18 @@ export interface Comparison {
   readonly failures: readonly string[];
   /** Largest difference of a score from the expected one at its rank. */
   readonly largestDifference: number;
+}
+
+/** Return the goldens of a bundle. */
+export async function read(bundle: Bundle): Promise<Golden> {
+  checkSize(bundle);
+  return decode(await bundle.read(bundle.manifest.golden));
+}
+
+/** Refuse goldens that are too large to be read. */
+export function checkSize({ manifest: { golden } }: Bundle): void {
+  if (golden.bytes <= LIMIT_BYTES) return;
+  throw new BundleError(`${golden.path} is ${golden.bytes} bytes, expected at most ${LIMIT_BYTES}. Export the bundle again.`);
 }
 
 /** Return the goldens in `data`, the content of golden.json. */
@@ -50,7 +69,7 @@ export async function check(
   for (const each of cases) {
     const expected = each.answers[variant.name]!;
     const seen = await answer(session, vocabulary, each);
-    if (seen instanceof HistoryError) {
+    if (seen instanceof SasrecError) {
       failures.push(`${each.name}: ${seen.message}`);
       continue;
     }
@@ -65,27 +84,21 @@ export async function check(
   return { cases: cases.length, failures, largestDifference };
 }
 
-/** Return what a session gives for a case; a HistoryError where it gives something that is no item. */
-async function answer(session: Session, vocabulary: Vocabulary, each: Case): Promise<Answer | HistoryError> {
-  const ranked = await session.recommend(each.history_ids, each.exclude_ids, each.k);
-  const taken = [...ranked.items.keys()].filter((rank) => ranked.items[rank] !== PAD_ID);
-  const item_ids = taken.map((rank) => ranked.items[rank]!);
-  const item_keys = keysOf(item_ids, vocabulary);
-  if (item_keys instanceof HistoryError) return item_keys;
-  const scored = each.candidate_ids.length > 0 ? await session.score(each.history_ids, each.candidate_ids) : [];
-  return {
-    item_ids,
-    item_keys,
-    scores: taken.map((rank) => ranked.scores[rank]!),
-    candidate_scores: [...scored],
-  };
-}
-
-function keysOf(itemIds: readonly number[], vocabulary: Vocabulary): string[] | HistoryError {
+/** Return what a session gives for a case, or why it gives no answer. */
+async function answer(session: Session, vocabulary: Vocabulary, each: Case): Promise<Answer | SasrecError> {
   try {
-    return itemIds.map((id) => vocabulary.key(id));
+    const ranked = await session.recommend(each.history_ids, each.exclude_ids, each.k);
+    const taken = [...ranked.items.keys()].filter((rank) => ranked.items[rank] !== PAD_ID);
+    const item_ids = taken.map((rank) => ranked.items[rank]!);
+    const scored = each.candidate_ids.length > 0 ? await session.score(each.history_ids, each.candidate_ids) : [];
+    return {
+      item_ids,
+      item_keys: item_ids.map((id) => vocabulary.key(id)),
+      scores: taken.map((rank) => ranked.scores[rank]!),
+      candidate_scores: [...scored],
+    };
   } catch (error) {
-    if (error instanceof HistoryError) return error;
+    if (FAILURES.some((expected) => error instanceof expected)) return error as SasrecError;
     throw error;
   }
 }

@@ -12,9 +12,19 @@ export interface Schema {
   readonly enum?: readonly unknown[];
   readonly anyOf?: readonly Schema[];
   readonly pattern?: string;
+  readonly minLength?: number;
+  readonly maxLength?: number;
   readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
   readonly items?: Schema;
+  readonly minItems?: number;
+  readonly maxItems?: number;
   readonly properties?: Readonly<Record<string, Schema>>;
+  readonly propertyNames?: Schema;
+  readonly minProperties?: number;
+  readonly maxProperties?: number;
   readonly required?: readonly string[];
   readonly additionalProperties?: boolean | Schema;
   readonly default?: unknown;
@@ -43,26 +53,60 @@ function check(value: unknown, schema: Schema, defs: Readonly<Record<string, Sch
   }
   if (!fits(value, resolved)) throw wrongType(value, name(resolved), path);
   if (resolved.enum && !resolved.enum.includes(value)) throw at(`Invalid enum value ${repr(value)}`, path);
-  if (typeof value === "number" && resolved.minimum !== undefined && value < resolved.minimum) {
-    const minimum = resolved.type === "number" ? resolved.minimum.toFixed(1) : String(resolved.minimum);
-    throw at(`Expected \`${name(resolved)}\` >= ${minimum}`, path);
-  }
-  if (typeof value === "string" && resolved.pattern !== undefined && !new RegExp(resolved.pattern).test(value)) {
-    throw at(`Expected \`str\` matching regex ${repr(resolved.pattern)}`, path);
-  }
+  if (typeof value === "number") checkNumber(value, resolved, path);
+  if (typeof value === "string") checkText(value, resolved, path);
   if (Array.isArray(value)) {
-    const { items } = resolved;
+    const { items, minItems, maxItems } = resolved;
+    checkLength(value.length, "array", minItems, maxItems, path);
     if (items) value.forEach((item, index) => check(item, items, defs, `${path}[${index}]`));
   } else if (typeof value === "object" && value !== null) {
     checkObject(value as Record<string, unknown>, resolved, defs, path);
   }
 }
 
+function checkNumber(value: number, schema: Schema, path: string): void {
+  if (!Number.isFinite(value)) throw at("Number out of range", path); // 1e400
+  const bounds = [
+    [">=", schema.minimum, (bound: number) => value >= bound],
+    [">", schema.exclusiveMinimum, (bound: number) => value > bound],
+    ["<=", schema.maximum, (bound: number) => value <= bound],
+    ["<", schema.exclusiveMaximum, (bound: number) => value < bound],
+  ] as const;
+  for (const [sign, bound, holds] of bounds) {
+    if (bound === undefined || holds(bound)) continue;
+    const shown = schema.type === "number" && Number.isInteger(bound) ? bound.toFixed(1) : String(bound);
+    throw at(`Expected \`${name(schema)}\` ${sign} ${shown}`, path);
+  }
+}
+
+function checkText(value: string, schema: Schema, path: string): void {
+  checkLength([...value].length, "str", schema.minLength, schema.maxLength, path); // code points, as Python counts
+  const { pattern } = schema;
+  if (pattern !== undefined && !regex(pattern).test(value)) {
+    throw at(`Expected \`str\` matching regex ${repr(pattern)}`, path);
+  }
+}
+
+/** Return a pattern of Python's, whose \A and \Z are the ends of the whole text; here ^ and $ are. */
+function regex(pattern: string): RegExp {
+  const ends: Readonly<Record<string, string>> = { "\\A": "^", "\\Z": "$" };
+  return new RegExp(pattern.replace(/\\./gs, (escaped) => ends[escaped] ?? escaped), "u");
+}
+
+function checkLength(
+  length: number, kind: string, least: number | undefined, most: number | undefined, path: string,
+): void {
+  if (least !== undefined && length < least) throw at(`Expected \`${kind}\` of length >= ${least}`, path);
+  if (most !== undefined && length > most) throw at(`Expected \`${kind}\` of length <= ${most}`, path);
+}
+
 function checkObject(
   value: Record<string, unknown>, schema: Schema, defs: Readonly<Record<string, Schema>>, path: string,
 ): void {
-  const { properties = {}, additionalProperties, required = [] } = schema;
+  const { properties = {}, additionalProperties, propertyNames, required = [] } = schema;
+  checkLength(Object.keys(value).length, "object", schema.minProperties, schema.maxProperties, path);
   for (const [key, entry] of Object.entries(value)) {
+    if (propertyNames) checkText(key, propertyNames, `key\` in \`${path}`);
     const property = Object.hasOwn(properties, key) ? properties[key] : undefined;
     if (property) check(entry, property, defs, `${path}.${key}`);
     else if (additionalProperties === false) throw at(`Object contains unknown field \`${key}\``, path);
@@ -90,7 +134,8 @@ function fits(value: unknown, schema: Schema): boolean {
 function typeOf(value: unknown): string {
   if (value === null) return "null";
   if (Array.isArray(value)) return "array";
-  if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
+  // 1e400 reads as infinity, which is out of the range of either.
+  if (typeof value === "number") return Number.isInteger(value) || !Number.isFinite(value) ? "integer" : "number";
   return typeof value;
 }
 

@@ -3,11 +3,12 @@
  *
  * LiteRT.js 2.5.3 cannot resize an input: it runs the variants whose shapes are all fixed.
  */
+import { AnswerCheck } from "./answers.ts";
 import type { Bundle } from "./bundle.ts";
-import { BundleError, MissingRuntimeError, SignatureError } from "./errors.ts";
+import { MissingRuntimeError, SignatureError } from "./errors.ts";
 import {
-  checkSignature, encodeHistory, excludeColumns, inputsOf, outputsOf, padRight, scoreInPieces,
-  type Entry, type Ranked, type Session, type Tensors,
+  checkSignature, encodeHistory, excludeColumns, failed, inputsOf, notLoaded, outputsOf, padRight,
+  scoreInPieces, type Entry, type Ranked, type Session, type Tensors,
 } from "./session.ts";
 import type { Variant } from "./types.ts";
 
@@ -40,6 +41,9 @@ interface Details {
   readonly shape: { readonly length: number };
 }
 
+/** LiteRT.js does not tell its version. */
+const ENGINE = "LiteRT.js";
+
 export class LiteRtSession implements Session {
   /** A compiled model holds one call's state, so calls wait for one another. */
   private last: Promise<unknown> = Promise.resolve();
@@ -48,6 +52,7 @@ export class LiteRtSession implements Session {
     private readonly litert: LiteRt,
     private readonly variant: Variant,
     private readonly model: CompiledModel,
+    private readonly check: AnswerCheck,
   ) {}
 
   /** Return a session of that variant; LiteRT.js must be loaded. */
@@ -66,36 +71,39 @@ export class LiteRtSession implements Session {
     await litert.getGlobalLiteRtPromise();
     const path = variant.entries["recommend"] ?? "";
     const data = await bundle.read(variant.files.find((file) => file.path === path)!);
-    const model = await litert.loadAndCompile(data, { accelerator: "wasm" }).catch((error: Error) => {
-      throw new BundleError(
-        `${bundle.source.place}${path}: LiteRT.js cannot load it: ${String(error.message ?? error).slice(0, 300)}. ` +
-          "Check the files with `sasrec-edge verify`, or export the bundle again.",
-        { cause: error },
-      );
+    const model = await litert.loadAndCompile(data, { accelerator: "wasm" }).catch((error: unknown) => {
+      throw notLoaded(bundle.source.name(path), ENGINE, variant, error);
     });
-    for (const entry of ["recommend", "score"] as const) check(path, model, entry, variant);
-    return new LiteRtSession(litert, variant, model);
+    try {
+      for (const entry of ["recommend", "score"] as const) checkEntry(path, model, entry, variant);
+    } catch (error) {
+      model.delete();
+      throw error;
+    }
+    return new LiteRtSession(litert, variant, model, new AnswerCheck(variant, bundle.manifest.model.n_items));
   }
 
   async recommend(history: readonly number[], exclude: readonly number[], k: number): Promise<Ranked> {
     const columns = excludeColumns(exclude, this.variant, 1);
     const outputs = await this.run("recommend", { history: this.history(history), exclude: padRight(exclude, columns, this.rows) });
-    return {
-      items: (outputs["items"] as Int32Array).subarray(0, k),
-      scores: (outputs["scores"] as Float32Array).subarray(0, k),
-    };
+    return this.check.ranked(outputs["items"], outputs["scores"], [this.rows, this.variant.fixed_k || k], exclude, k);
   }
 
   score(history: readonly number[], candidates: readonly number[]): Promise<Float32Array> {
     return scoreInPieces(candidates, this.variant, async (piece, columns) => {
       const inputs = { history: this.history(history), candidates: padRight(piece, columns, this.rows) };
-      return (await this.run("score", inputs))["scores"] as Float32Array;
+      const { scores } = await this.run("score", inputs);
+      return this.check.scored(scores, [this.rows, columns], piece.length);
     });
   }
 
   async close(): Promise<void> {
     await this.last;
-    this.model.delete();
+    try {
+      this.model.delete();
+    } catch (error) {
+      throw failed("closed", ENGINE, this.variant, error);
+    }
   }
 
   private get rows(): number {
@@ -126,13 +134,15 @@ export class LiteRtSession implements Session {
         tensor.delete();
       }
       return copies;
+    } catch (error) {
+      throw failed(`ran ${entry}`, ENGINE, this.variant, error);
     } finally {
       for (const tensor of Object.values(inputs)) tensor.delete();
     }
   }
 }
 
-function check(path: string, model: CompiledModel, entry: Entry, variant: Variant): void {
+function checkEntry(path: string, model: CompiledModel, entry: Entry, variant: Variant): void {
   const runner = model.signatures[entry];
   if (!runner) {
     const seen = Object.keys(model.signatures).join(", ") || "none";

@@ -9,7 +9,11 @@ import type { FileEntry, Manifest, Variant } from "./types.ts";
 /** The newest bundle layout this code reads. */
 export const FORMAT_VERSION = 2;
 
-const LIMIT_BYTES = 4 << 20;
+/** Bytes of a manifest at most. */
+export const LIMIT_BYTES = 4 << 20;
+
+/** Places of one input that a variant may fix, rows times columns: 128 MiB of int32. */
+const MAX_CELLS = 1 << 25;
 const ENTRIES = ["recommend", "score"];
 const OPTIONAL_ENTRIES = ["recommend_batch"];
 /** Absolute, a Windows drive or separator, NUL, "." or ".." as a part, an empty part. */
@@ -67,15 +71,18 @@ export function pathProblem(path: string): string | null {
 export function problems(manifest: Manifest): string[] {
   const found = fileProblems(manifest);
   if (manifest.variants.length === 0) found.push("variants is empty, expected at least one");
-  const names = manifest.variants.map((variant) => variant.name);
-  for (const name of [...new Set(names)].sort()) {
-    const times = names.filter((other) => other === name).length;
-    if (times > 1) found.push(`variant ${repr(name)} stands ${times} times`);
+  const times = new Map<string, number>();
+  for (const { name } of manifest.variants) times.set(name, (times.get(name) ?? 0) + 1);
+  for (const [name, count] of [...times].sort(([a], [b]) => (a < b ? -1 : 1))) {
+    if (count > 1) found.push(`variant ${repr(name)} stands ${count} times`);
   }
   for (const variant of manifest.variants) {
     found.push(...variantProblems(variant).map((problem) => `variant ${repr(variant.name)}: ${problem}`));
   }
-  const { n_items } = manifest.model;
+  const { n_items, hidden_dim, num_heads } = manifest.model;
+  if (hidden_dim % num_heads !== 0) {
+    found.push(`hidden_dim is ${hidden_dim}, expected a multiple of num_heads = ${num_heads}`);
+  }
   const outside = manifest.fallback_items.find((id) => id > n_items);
   if (outside !== undefined) found.push(`fallback_items holds ${outside}, expected item ids in 1…${n_items}`);
   if (new Set(manifest.fallback_items).size < manifest.fallback_items.length) {
@@ -109,6 +116,11 @@ function variantProblems(variant: Variant): string[] {
   }
   if (variant.runtime === "tflite" && variant.fixed_k === 0) {
     found.push("fixed_k is 0, expected the number of items its graph returns");
+  }
+  const columns = Math.max(variant.fixed_history, variant.fixed_exclude, variant.fixed_candidates, 1);
+  if ((variant.fixed_batch || 1) * columns > MAX_CELLS) {
+    const most = Math.floor(MAX_CELLS / columns);
+    found.push(`fixed_batch is ${variant.fixed_batch}, expected at most ${most} with ${columns} columns`);
   }
   return found;
 }

@@ -10,6 +10,7 @@ import { UrlSource, type Progress, type Source } from "./source.ts";
 import type { Variant } from "./types.ts";
 
 export * from "./errors.ts";
+export type { Verify } from "./bundle.ts";
 export type { Item, Recommendations, RequestOptions, VariantCheck } from "./recommender.ts";
 export type * from "./types.ts";
 

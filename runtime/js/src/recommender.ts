@@ -1,6 +1,6 @@
 /** The public way to use a bundle: item keys in, item keys with scores and titles out. */
-import { Bundle } from "./bundle.ts";
-import { HistoryError, MissingRuntimeError, RequestError } from "./errors.ts";
+import { Bundle, type Verify } from "./bundle.ts";
+import { BundleReplacedError, HistoryError, MissingRuntimeError, RequestError } from "./errors.ts";
 import * as golden from "./golden.ts";
 import { repr } from "./sentences.ts";
 import { checkK, type Session } from "./session.ts";
@@ -39,6 +39,8 @@ export interface LoadOptions {
   readonly threads?: number;
   /** For a history key outside the vocabulary: refuse it, leave it out, or keep its place as padding. */
   readonly unknown?: Unknown;
+  /** What each file is compared with before an engine sees it; left out, SHA-256 where that takes at most 20 ms. */
+  readonly verify?: Verify;
 }
 
 export interface RequestOptions {
@@ -53,10 +55,15 @@ export interface RequestOptions {
 /** Opens a session of a variant, or throws a MissingRuntimeError. */
 export type OpenSession = (bundle: Bundle, variant: Variant, threads: number) => Promise<Session>;
 
+/** How often a bundle is loaded that is replaced each time meanwhile. */
+const ATTEMPTS = 4;
+const MAX_THREADS = 1024;
 const UNKNOWNS: readonly Unknown[] = ["error", "drop", "map"];
 
 /** A loaded variant of a bundle: the contract of the Python class of this name. */
 export class Recommender {
+  private closing: Promise<void> | undefined;
+
   private constructor(
     readonly bundle: Bundle,
     readonly variant: Variant,
@@ -71,14 +78,34 @@ export class Recommender {
     if (!UNKNOWNS.includes(unknown)) {
       throw new RequestError(`unknown is ${repr(unknown)}, expected one of ${UNKNOWNS.join(", ")}.`);
     }
-    if (!(threads >= 1)) throw new RequestError(`threads is ${threads}, expected at least 1.`);
-    const bundle = await Bundle.open(source);
-    const candidates = options.variant === undefined ? bundle.manifest.variants : [bundle.variant(options.variant)];
+    if (!(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
+      throw new RequestError(`threads is ${repr(threads)}, expected a whole number in 1…${MAX_THREADS}.`);
+    }
+    for (let attempt = 1; ; attempt++) {
+      try {
+        const bundle = await Bundle.open(source, options.verify);
+        const candidates = options.variant === undefined ? bundle.manifest.variants : [bundle.variant(options.variant)];
+        const load = () => Recommender.firstRunnable(bundle, candidates, openSession, threads, unknown);
+        return await bundle.inOneState(load, (recommender) => recommender.close());
+      } catch (error) {
+        // Replaced while it was loaded: the new one is what was asked for.
+        if (!(error instanceof BundleReplacedError) || attempt === ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  private static async firstRunnable(
+    bundle: Bundle, candidates: readonly Variant[], openSession: OpenSession, threads: number, unknown: Unknown,
+  ): Promise<Recommender> {
     const failures: MissingRuntimeError[] = [];
     for (const variant of candidates) {
       try {
         const session = await openSession(bundle, variant, threads);
-        return new Recommender(bundle, variant, session, await Vocabulary.read(bundle), unknown);
+        const vocabulary = await Vocabulary.read(bundle).catch(async (error: unknown) => {
+          await session.close().catch(() => undefined);
+          throw error;
+        });
+        return new Recommender(bundle, variant, session, vocabulary, unknown);
       } catch (error) {
         if (!(error instanceof MissingRuntimeError)) throw error;
         failures.push(error);
@@ -86,7 +113,7 @@ export class Recommender {
     }
     if (failures.length === 1) throw failures[0]!;
     const reasons = failures.map((failure) => failure.message).join(" ");
-    throw new MissingRuntimeError(`No variant of ${source.place} can run. ${reasons}`);
+    throw new MissingRuntimeError(`No variant of ${bundle.source.place} can run. ${reasons}`);
   }
 
   /** Return the items most likely to come next after `keys`, a history, oldest first. */
@@ -127,8 +154,11 @@ export class Recommender {
    */
   async verify(): Promise<VariantCheck> {
     const started = performance.now();
-    await this.bundle.verifyDigests(this.files());
-    const goldens = golden.decode(await this.bundle.read(this.bundle.manifest.golden));
+    golden.checkSize(this.bundle);
+    const goldens = await this.bundle.later(async () => {
+      await this.bundle.verifyDigests(this.files());
+      return golden.read(this.bundle);
+    });
     const comparison = await golden.check(goldens, this.variant, this.session, this.vocabulary);
     const status = comparison.failures.length > 0 ? "failed" : "passed";
     return { variant: this.variant.name, status, ...comparison, checkMs: performance.now() - started };
@@ -140,9 +170,10 @@ export class Recommender {
     return [...this.variant.files, vocabulary.items, ...(vocabulary.titles ? [vocabulary.titles] : []), golden];
   }
 
-  /** Free what the engine holds. */
+  /** Free what the engine holds; a second call does nothing. */
   close(): Promise<void> {
-    return this.session.close();
+    this.closing ??= this.session.close();
+    return this.closing;
   }
 
   private item(id: number, score: number | null): Item {

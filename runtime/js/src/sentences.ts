@@ -2,6 +2,7 @@
 
 const ESCAPES: Readonly<Record<string, string>> = { "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 const LIMIT = 80;
+const REASON_LIMIT = 300;
 
 /** Return `value` as Python's repr shows it, at most 80 characters. */
 export function repr(value: unknown): string {
@@ -24,6 +25,13 @@ function whole(value: unknown): string {
 /** Return a list as Python shows it, uncut. */
 export function list(values: readonly unknown[]): string {
   return `[${values.map(whole).join(", ")}]`;
+}
+
+/** Return what an engine or the system said in its error: one line of at most 300 characters, no full stop at its end. */
+export function reason(error: unknown): string {
+  const said = (error as Error | null | undefined)?.message ?? error;
+  // eslint-disable-next-line no-control-regex
+  return String(said).replace(/[\x00-\x1f\x7f]+/g, " ").trim().slice(0, REASON_LIMIT).replace(/[. ]+$/, "");
 }
 
 /** Return `value` with that many significant digits: Python's format `g`. */

@@ -1,5 +1,6 @@
 /** The one interface over both runtimes: ids of the graph contract in, ids and scores out, one history a call. */
-import { MissingRuntimeError, RequestError, SignatureError } from "./errors.ts";
+import { BundleError, EngineError, MissingRuntimeError, RequestError, SasrecError, SignatureError } from "./errors.ts";
+import { reason } from "./sentences.ts";
 import { PAD_ID } from "./vocabulary.ts";
 import type { Variant } from "./types.ts";
 
@@ -55,7 +56,7 @@ export function checkSignature(place: string, kind: "inputs" | "outputs", seen: 
   const same =
     Object.keys(seen).length === names.length &&
     names.every((name) => {
-      const [dtype, rank] = seen[name] ?? ["", 0];
+      const [dtype, rank] = (Object.hasOwn(seen, name) ? seen[name] : undefined) ?? ["", 0];
       return dtype === expected[name]?.[0] && (rank === expected[name][1] || rank === -1);
     });
   if (same) return;
@@ -123,6 +124,25 @@ export async function scoreInPieces(
     scores.set((await run(piece, size)).subarray(0, piece.length), start);
   }
   return scores;
+}
+
+/** Return the error for a file that an engine could not load; `engine` is its name and version. */
+export function notLoaded(place: string, engine: string, variant: Variant, error: unknown): BundleError {
+  return new BundleError(
+    `${place}: ${engine} cannot load it for variant ${variant.name}: ${reason(error)}. ` +
+      "Check the files with `sasrec-edge verify`, choose another variant, or export the bundle again.",
+    { cause: error },
+  );
+}
+
+/** Return the error for an engine that failed while it did that; what is an error of this package stays it. */
+export function failed(doing: string, engine: string, variant: Variant, error: unknown): SasrecError {
+  if (error instanceof SasrecError) return error;
+  return new EngineError(
+    `variant ${variant.name}: ${engine} failed while it ${doing}: ${reason(error)}. ` +
+      "Check the bundle with `sasrec-edge verify`, or choose another variant.",
+    { cause: error },
+  );
 }
 
 function describe(tensors: Tensors): string {

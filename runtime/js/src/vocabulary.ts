@@ -10,6 +10,9 @@ export type Unknown = "error" | "drop" | "map";
 /** Padding id: never an item. */
 export const PAD_ID = 0;
 
+/** What some editors put before a text in UTF-8. */
+const BOM = [0xef, 0xbb, 0xbf];
+
 /** Items up to which a message looks for similar keys. */
 const FUZZY_LIMIT = 20_000;
 
@@ -36,11 +39,12 @@ export class Vocabulary {
   static async read(bundle: Bundle): Promise<Vocabulary> {
     const { items, titles } = bundle.manifest.vocabulary;
     const { n_items } = bundle.manifest.model;
-    const place = fileName(bundle, items.path);
-    const keys = lines(await bundle.read(items), place, n_items);
+    const place = bundle.source.name(items.path);
+    const [keyData, titleData] = await bundle.readAll(titles ? [items, titles] : [items]);
+    const keys = lines(keyData!, place, n_items);
     const empty = keys.indexOf("") + 1;
     if (empty > 0) throw new BundleError(`${place}: line ${empty} is empty, expected a key. Export the bundle again.`);
-    const names = titles ? lines(await bundle.read(titles), fileName(bundle, titles.path), n_items) : [];
+    const names = titles ? lines(titleData!, bundle.source.name(titles.path), n_items) : [];
     return new Vocabulary(keys, names, place);
   }
 
@@ -113,12 +117,13 @@ function checkText(keys: readonly unknown[], place: string): void {
   });
 }
 
-function fileName(bundle: Bundle, path: string): string {
-  return bundle.source.localPath(path) ?? bundle.source.place + path;
-}
-
 /** Return the lines of a file; only a line feed ends one, so that keys may hold any other character. */
 function lines(data: Uint8Array, place: string, nItems: number): string[] {
+  if (BOM.every((byte, i) => data[i] === byte)) {
+    throw new BundleError(
+      `${place} begins with a byte order mark, which would become part of its first line. Export the bundle again.`,
+    );
+  }
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(data);

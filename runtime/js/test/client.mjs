@@ -3,8 +3,41 @@
 import ort from "onnxruntime-node";
 import { Recommender } from "../dist/node.js";
 
-/** Mistakes an app can make between the bundle and the engine. */
+/** Give the outputs of `recommend` another content: `change(items, scores)` edits both, or returns others. */
+const answering = (change) => (session) => ({
+  run: async (feeds) => {
+    const outputs = await session.run(feeds);
+    if (!outputs.items) return outputs;
+    const [items, scores] = [outputs.items.data, outputs.scores.data];
+    const [otherItems, otherScores] = change(items, scores, feeds) ?? [items, scores];
+    return { items: { data: otherItems }, scores: { data: otherScores } };
+  },
+});
+
+/** Mistakes that can lie between the bundle and its answers. */
 const MISTAKES = {
+  "an id of 0": answering((items) => void (items[0] = 0)),
+  "an id below 0": answering((items) => void (items[0] = -1)),
+  "an id beyond the catalogue": answering((items) => void (items[1] = 5000)),
+  "an item twice": answering((items) => void (items[1] = items[0])),
+  "an excluded item": answering((items, _, { exclude }) => void (items[0] = exclude.data[0])),
+  "a score that is NaN": answering((_, scores) => void (scores[0] = Number.NaN)),
+  "an infinite score": answering((_, scores) => void (scores[0] = Number.POSITIVE_INFINITY)),
+  "the worst first": answering((items, scores) => [items.reverse(), scores.reverse()]),
+  "one column less": answering((items, scores) => [items.slice(1), scores]),
+  "no rows": answering(() => [new Int32Array(), new Float32Array()]),
+  "doubles": answering((items, scores) => [items, Float64Array.from(scores)]),
+  "no scores": answering((items) => [items, undefined]),
+  "padding with a score": answering((items, scores) => void ((items[3] = 0), (scores[3] = -1))),
+  "NaN for a candidate": (session) => ({
+    run: async (feeds) => {
+      const outputs = await session.run(feeds);
+      if (!outputs.items) outputs.scores.data[0] = Number.NaN;
+      return outputs;
+    },
+  }),
+  /** The engine fails while it runs; not every engine throws an Error. */
+  fails: () => ({ run: () => Promise.reject(8388608) }),
   /** History padded on the right. */
   padding: (session) => ({
     run: (feeds) => {

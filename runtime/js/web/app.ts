@@ -1,4 +1,5 @@
 /** The page: search, history, and the next items of two variants side by side. */
+import * as golden from "../src/golden.ts";
 import type { Item } from "../src/recommender.ts";
 import type { Variant } from "../src/types.ts";
 import { combobox } from "./combobox.ts";
@@ -152,9 +153,7 @@ class Page {
   /** Take the newest items of the first golden history. */
   private async example(): Promise<void> {
     const { bundle } = await this.engine.recommender(this.engine.variants[0]!);
-    const goldens = JSON.parse(new TextDecoder().decode(await bundle.read(bundle.manifest.golden))) as {
-      cases: { history: string[] }[];
-    };
+    const goldens = await bundle.later(() => golden.read(bundle));
     const history = goldens.cases[0]?.history.slice(-5) ?? [];
     await this.change(() => this.history.splice(0, this.history.length, ...history));
   }

@@ -1,5 +1,5 @@
 /** The bundle in this browser: which variants stand side by side, what was loaded for them, how long a call takes. */
-import { Recommender } from "../src/browser.ts";
+import { BundleReplacedError, Recommender } from "../src/browser.ts";
 import type { Recommendations, VariantCheck } from "../src/recommender.ts";
 import type { Manifest, Variant } from "../src/types.ts";
 
@@ -13,8 +13,12 @@ export class Engine {
 
   private constructor(
     private readonly url: string,
-    readonly manifest: Manifest,
+    private readonly first: Recommender,
   ) {}
+
+  get manifest(): Manifest {
+    return this.first.bundle.manifest;
+  }
 
   /** Load the first variant, and with it the vocabulary. */
   static async load(url: string): Promise<Engine> {
@@ -22,7 +26,7 @@ export class Engine {
     const progress = (path: string, n: number) => void bytes.set(path, (bytes.get(path) ?? 0) + n);
     const first = await Recommender.load(url, { progress });
     await warm(first);
-    const engine = new Engine(url, first.bundle.manifest);
+    const engine = new Engine(url, first);
     for (const [path, n] of bytes) engine.bytesOf.set(path, n);
     engine.loaded.set(first.variant.name, Promise.resolve(first));
     return engine;
@@ -52,15 +56,23 @@ export class Engine {
     let loading = this.loaded.get(variant.name);
     if (!loading) {
       const seen = new Map<string, number>();
+      const sizes = new Map(this.manifest.variants.flatMap(({ files }) => files.map(({ path, bytes }) => [path, bytes])));
       const progress = (path: string, n: number) => {
         seen.set(path, (seen.get(path) ?? 0) + n);
-        this.bytesOf.set(path, Math.max(this.bytesOf.get(path) ?? 0, seen.get(path)!));
+        this.bytesOf.set(path, Math.max(this.bytesOf.get(path) ?? 0, Math.min(seen.get(path)!, sizes.get(path) ?? Infinity)));
       };
-      loading = Recommender.load(this.url, { variant: variant.name, progress }).then(warm);
+      loading = Recommender.load(this.url, { variant: variant.name, progress }).then((next) => this.checked(next)).then(warm);
       loading.catch(() => this.loaded.delete(variant.name)); // it may be tried again
       this.loaded.set(variant.name, loading);
     }
     return loading;
+  }
+
+  /** Refuse a variant of another bundle than the first: the lists that stand side by side are those of one. */
+  private async checked(recommender: Recommender): Promise<Recommender> {
+    if (recommender.bundle.isSame(this.first.bundle)) return recommender;
+    await recommender.close();
+    throw new BundleReplacedError(`${this.url}: the bundle was replaced after this page opened it. Reload the page.`);
   }
 
   async recommend(variant: Variant, keys: readonly string[], k: number): Promise<Answer> {
@@ -73,8 +85,8 @@ export class Engine {
   /** Fetch what the pair may need later, so that the service worker has it: no call to the server after this. */
   async keep(): Promise<void> {
     for (const variant of this.pair()) {
-      const files = (await this.recommender(variant)).files();
-      await Promise.all(files.map(({ path }) => fetch(new URL(path, new URL(this.url, document.baseURI)))));
+      const recommender = await this.recommender(variant);
+      await recommender.bundle.later(() => recommender.bundle.readAll(recommender.files()));
     }
   }
 

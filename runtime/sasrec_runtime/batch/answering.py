@@ -1,19 +1,22 @@
-"""Rows to answers: what one bad row holds never keeps its neighbours from an answer."""
+"""Rows to answers: a bad row does not fail its batch, and a failure of the bundle or the engine ends the job."""
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_runtime.batch.rows import Answer, BadRow, Row
-from sasrec_runtime.errors import SasrecError
+from sasrec_runtime.errors import HistoryError, RequestError
 from sasrec_runtime.recommendations import Recommendations
 from sasrec_runtime.recommender import Recommender
 
 __all__ = ["Answering"]
 
 Found = TypeVar("Found")
+
+ERRORS_OF_ROWS: Final = (HistoryError, RequestError)
+"""What a row can be to blame for. All else would fail for every row, and ends the job."""
 
 
 class Answering:
@@ -52,10 +55,10 @@ class Answering:
         """Note a row whose keys the recommender refuses."""
         try:
             if row.candidates is None:
-                self._recommender.check_history(row.history)
+                self._recommender.check_history(row.history, suggest=False)
             else:
-                self._recommender.check_score(row.history, row.candidates)
-        except SasrecError as error:
+                self._recommender.check_score(row.history, row.candidates, suggest=False)
+        except ERRORS_OF_ROWS as error:
             bad.append(BadRow(row.number, row.user, str(error)))
             return False
         return True
@@ -83,12 +86,12 @@ def _answered(
     """Return what was found for each row, and note the rows that have no answer."""
     try:
         return list(zip(rows, together(rows), strict=True))
-    except SasrecError:
+    except ERRORS_OF_ROWS:
         pass  # one row asks for what the variant cannot do; find out which, row by row
     single = []
     for row in rows:
         try:
             single.append((row, alone(row)))
-        except SasrecError as error:
+        except ERRORS_OF_ROWS as error:
             bad.append(BadRow(row.number, row.user, str(error)))
     return single

@@ -2,28 +2,38 @@
 
 Beside OUT lies the folder OUT.parts while the job runs: job.json says what is being done, and part i is i.rows with the
 answers and i.bad with the bad rows, of the same PART_ROWS rows of the input. i.rows appears last and at once.
-Every file is on the disk before it has its name.
+Every file is on the disk before it has its name. job.json is locked while a process works on the job.
 
 Law: the parts of a job, and so OUT, are the same whether or not it was killed and resumed; a power cut is a kill.
 """
 
-import shutil
-from collections.abc import Iterator
+import contextlib
+import filecmp
+import os
+import re
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from sasrec_runtime.batch import durable, formats, writers
+from sasrec_runtime.atomic import disk, kinds, locks, overlap, side
+from sasrec_runtime.atomic.kinds import FolderKind
+from sasrec_runtime.batch import formats, writers
 from sasrec_runtime.batch.rows import Answer, BadRow
-from sasrec_runtime.errors import RequestError
+from sasrec_runtime.errors import OutputError, RequestError
 
-__all__ = ["PART_ROWS", "Job", "JobDescription", "bad_rows_path"]
+__all__ = [
+    "PARTS", "PART_ROWS", "Job", "JobDescription", "bad_rows_path", "can_resume", "check_places",
+]  # fmt: skip
 
 PART_ROWS: Final = 4096
 """Rows of the input in one part: what a kill costs at most, and what is in memory."""
 
 
+DESCRIPTION: Final = "job.json"
+LINE_LIMIT_BYTES: Final = 128 << 20
+"""A bad row is shorter: the longest field that is read is 16 MiB."""
 FINISHING: Final = "finishing"
 """Lies among the parts from just before the output appears."""
 
@@ -47,6 +57,38 @@ class JobDescription(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of the input in one part."""
 
 
+class _Begun(msgspec.Struct, frozen=True, kw_only=True):
+    """What the description of a job of any version says."""
+
+    histories: str
+    bytes: int
+    modified_ns: int
+    bundle: str
+    variant: str
+    options: dict[str, str | int | bool]
+    part_rows: int
+
+
+class _WrittenBadRow(BadRow, frozen=True, forbid_unknown_fields=True):
+    """A line of OUT.bad.jsonl and nothing else."""
+
+
+def _paths(data: bytes) -> list[str]:
+    msgspec.json.decode(data, type=_Begun)
+    return []
+
+
+PARTS_NAMES: Final = re.compile(r"job\.json(\.tmp)?|[0-9]+\.(rows|bad|bad\.tmp|tmp)|finishing|whole|bad")
+PARTS: Final = FolderKind(
+    name="a scoring job",
+    marker=DESCRIPTION,
+    paths=_paths,
+    unmarked=PARTS_NAMES,
+    needs_marker=False,
+)
+"""The folder OUT.parts."""
+
+
 class Job:
     """The files of one job."""
 
@@ -54,36 +96,66 @@ class Job:
         self._out = out
         self._bad = bad_rows_path(out)
         self._kind = formats.format_of(out)
-        self._folder = out.with_name(out.name + ".parts")
+        self._folder = _parts_path(out)
         self._description = description
+        self._lock: locks.Lock | None = None
+        self._force = False
         self.part_rows = description.part_rows
         """Rows of the input in one part."""
 
     def start(self, *, resume: bool, force: bool) -> int:
-        """Return how many parts are done already: 0 unless a job is resumed.
+        """Return how many parts are done already: 0 unless a job is resumed. The job is this process's until close().
 
         Raises:
             RequestError: The output is in the way, or what lies there is the beginning of another job.
+            OutputError: What lies there is not ours, or another process works on the job.
         """
+        side.check(self._folder, PARTS, job="score")
         # A kill may come when the output is there and its parts still are: then resuming puts them together again.
-        was_finishing = resume and (self._folder / FINISHING).exists()
-        if self._out.exists() and not force and not was_finishing:
-            raise RequestError(f"{self._out} exists. Replace it with --force, or choose another --out.")
+        was_finishing = resume and _was_finishing(self._folder)
+        _check_in_the_way(self._out, self._bad, force=force or was_finishing)
+        self._force = force
         if self._folder.exists() and not resume:
             if not force:
                 raise RequestError(
                     f"{self._folder} holds a job that broke off. Go on with --resume, or start anew with --force."
                 )
-            shutil.rmtree(self._folder)
-        if self._folder.exists():
+            self._remove_folder()
+        if (self._folder / DESCRIPTION).exists():
+            self._take()
             return self._resumed()
-        self._folder.mkdir(parents=True)
-        durable.flush(self._folder.parent)
-        _write_whole(self._folder / "job.json", msgspec.json.format(msgspec.json.encode(self._description)))
+        self._folder.mkdir(parents=True, exist_ok=True)
+        disk.flush(self._folder.parent)
+        _write_whole(self._folder / DESCRIPTION, msgspec.json.format(msgspec.json.encode(self._description)))
+        self._take()
         return 0
 
+    def close(self) -> None:
+        """Let others work on the job."""
+        if self._lock is not None:
+            self._lock.release()
+
+    def _take(self) -> None:
+        try:
+            self._lock = locks.take(self._folder / DESCRIPTION)
+        except locks.TakenError as error:
+            raise OutputError(
+                f"another score writes to {self._folder}. Wait for its end, or choose another --out."
+            ) from error
+
+    def _remove_folder(self) -> None:
+        """Remove the parts; what else has come among them stays."""
+        if self._lock is not None:
+            self._lock.release_before_removal()
+        ours = sorted(path for path in self._folder.iterdir() if path.is_file() and PARTS_NAMES.fullmatch(path.name))
+        late = [self._folder / DESCRIPTION, self._folder / FINISHING]  # so that a kill in between is recognised
+        for path in [*(path for path in ours if path not in late), *late]:
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._folder.rmdir()
+
     def _resumed(self) -> int:
-        place = self._folder / "job.json"
+        place = self._folder / DESCRIPTION
         try:
             begun = msgspec.json.decode(place.read_bytes(), type=JobDescription)
         except (OSError, msgspec.MsgspecError) as error:
@@ -102,33 +174,67 @@ class Job:
         return done
 
     def write_part(self, part: int, answers: list[Answer], bad: list[BadRow]) -> None:
-        """Write a part whole."""
-        _write_whole(self._folder / f"{part}.bad", b"".join(msgspec.json.encode(row) + b"\n" for row in bad))
-        temporary = self._folder / f"{part}.tmp"
-        writers.write(temporary, self._kind, answers, str(self._description.options["separator"]))
-        durable.move(temporary, self._folder / f"{part}.rows")
+        """Write a part whole.
+
+        Raises:
+            OutputError: The disk refuses; the parts before are as they were.
+        """
+        with self._explained():
+            _write_whole(self._folder / f"{part}.bad", b"".join(msgspec.json.encode(row) + b"\n" for row in bad))
+            temporary = self._folder / f"{part}.tmp"
+            options = self._description.options
+            safe = bool(options.get("spreadsheet_safe", False))
+            writers.write(temporary, self._kind, answers, str(options["separator"]), spreadsheet_safe=safe)
+            disk.move(temporary, self._folder / f"{part}.rows")
 
     def bad_count(self, part: int) -> int:
         """Return how many bad rows a part that is done has."""
         with (self._folder / f"{part}.bad").open("rb") as file:
             return sum(1 for _ in file)
 
+    def answer_count(self, part: int) -> int:
+        """Return how many answers lie in the file of a part that is done."""
+        return writers.count(self._folder / f"{part}.rows", self._kind)
+
     def finish(self, parts: int) -> None:
-        """Put the parts together; the output appears when it is whole, and the parts go."""
+        """Put the parts together; the output appears when it is whole, and the parts go.
+
+        Raises:
+            OutputError: The disk refuses; the parts are as they were.
+            RequestError: Something else has come to where the output should be.
+        """
+        with self._explained():
+            self._finish(parts)
+        self._remove_folder()
+
+    def _finish(self, parts: int) -> None:
         whole = self._folder / "whole"
         writers.merge((self._folder / f"{part}.rows" for part in range(parts)), whole, self._kind)
         bad = self._folder / "bad"
         with bad.open("wb") as target:
             for chunk in self._bad_parts(parts):
                 target.write(chunk)
-        if bad.stat().st_size:
-            durable.move(bad, self._bad)
-        else:
-            self._bad.unlink(missing_ok=True)  # of an earlier job
+        if not self._force:
+            _check_same(whole, self._out)
+            _check_same(bad, self._bad)
         (self._folder / FINISHING).touch()
-        durable.flush(self._folder)
-        durable.move(whole, self._out)
-        shutil.rmtree(self._folder)
+        disk.flush(self._folder)
+        if bad.stat().st_size:
+            disk.move(bad, self._bad)
+        elif self._force:
+            self._bad.unlink(missing_ok=True)  # of an earlier job
+        disk.move(whole, self._out)
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Name the output, and say how to go on, where a writer only says that the disk is full."""
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OutputError(
+                f"{self._out} cannot be written ({reason:.200}). Make room, and go on with --resume."
+            ) from error
 
     def _bad_parts(self, parts: int) -> Iterator[bytes]:
         return ((self._folder / f"{part}.bad").read_bytes() for part in range(parts))
@@ -139,7 +245,66 @@ def bad_rows_path(out: Path) -> Path:
     return out.with_name(out.name + ".bad.jsonl")
 
 
+def can_resume(out: Path) -> bool:
+    """Whether a job for this output broke off, which `resume` would go on with."""
+    return (_parts_path(out) / "job.json").is_file()
+
+
+def check_places(out: Path, inputs: Iterable[Path]) -> None:
+    """Refuse an output whose files would be, hold, or lie in an input; before any work.
+
+    Raises:
+        OutputError: One does, or is a folder.
+    """
+    inputs = tuple(inputs)
+    for place in (out, bad_rows_path(out), _parts_path(out)):
+        overlap.refuse(place, inputs)
+    for place in (out, bad_rows_path(out)):
+        if place.is_dir():
+            raise OutputError(f"{place} is a folder, expected a file to write. Choose another --out.")
+
+
+def _was_finishing(folder: Path) -> bool:
+    """Return whether a job was killed while its output appeared, or later, while its folder was removed."""
+    return (folder / FINISHING).exists() or (folder.is_dir() and not kinds.names_in(folder))
+
+
+def _parts_path(out: Path) -> Path:
+    return out.with_name(out.name + ".parts")
+
+
+def _check_in_the_way(out: Path, bad: Path, *, force: bool) -> None:
+    """Refuse to replace what is there: the output without --force, bad rows also where they are not ours."""
+    for place in (out, bad):
+        if os.path.lexists(place) and not force:
+            raise RequestError(f"{place} exists. Replace it with --force, or choose another --out.")
+    if os.path.lexists(bad) and not _is_bad_rows(bad):
+        raise OutputError(
+            f"{bad} holds something else than the bad rows of a job, so --force does not replace it. "
+            "Move it elsewhere, or choose another --out."
+        )
+
+
+def _is_bad_rows(path: Path) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    decoder = msgspec.json.Decoder(_WrittenBadRow)
+    try:
+        with path.open("rb") as file:
+            while line := file.readline(LINE_LIMIT_BYTES):
+                decoder.decode(line)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _check_same(written: Path, place: Path) -> None:
+    """Refuse to replace a file, unless it is the same as what was written: then a kill came after it had its place."""
+    if os.path.lexists(place) and not (place.is_file() and filecmp.cmp(written, place, shallow=False)):
+        raise RequestError(f"{place} has come meanwhile. Replace it with --resume --force, or move it elsewhere.")
+
+
 def _write_whole(path: Path, data: bytes) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_bytes(data)
-    durable.move(temporary, path)
+    disk.move(temporary, path)

@@ -1,11 +1,14 @@
 """One line of batch scoring: what a user has seen, what is answered, and what was wrong with a line."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
-__all__ = ["Answer", "BadRow", "Columns", "Row", "make_row"]
+from sasrec_runtime.errors import RequestError
+
+__all__ = ["Answer", "BadRow", "Columns", "Row", "check_heading", "make_row"]
 
 
 class Columns(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +81,21 @@ def make_row(number: int, user: Any, history: Any, candidates: Any, separator: s
             return BadRow(number, name, f"{place} is {value!r:.80}, expected a list of item keys")
         lists.append(keys)
     return Row(number, name, lists[0] or [], lists[1])
+
+
+def check_heading(path: Path, heading: list[str], columns: Columns) -> None:
+    """Refuse a file that lacks a column, or has one twice of which only one would be read."""
+    missing = [name for name in (columns.user, columns.history) if name not in heading]
+    if missing:
+        raise RequestError(
+            f"{path} has columns {', '.join(heading)[:300] or 'none'}, "
+            f"expected {columns.user!r} and {columns.history!r}. Name them with --user-column and --history-column."
+        )
+    for name in (columns.user, columns.history, columns.candidates):
+        if heading.count(name) > 1:
+            raise RequestError(
+                f"{path} has {heading.count(name)} columns called {name!r:.80}, expected one. Rename the others."
+            )
 
 
 def _keys(value: Any, separator: str) -> list[str] | None:

@@ -1,10 +1,11 @@
 """Answers as the rows of a file, and several such files put together."""
 
 import csv
+import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,15 +13,29 @@ from sasrec_runtime.batch import formats
 from sasrec_runtime.batch.formats import Format
 from sasrec_runtime.batch.rows import Answer
 
-__all__ = ["merge", "write"]
+__all__ = ["count", "merge", "write"]
 
 HEADING = ("user", "items", "scores", "is_fallback")
 
+FORMULA_STARTS: Final = tuple("=+-@\t\r\n\uff0b\uff0d\uff1d\uff20'")
+"""First characters of a cell that a spreadsheet takes for a formula, some in full width, and the sign that stops it."""
 
-def write(path: Path, kind: Format, answers: list[Answer], separator: str) -> None:
-    """Write one file. Scores keep every digit of a float32."""
+QUOTE: Final = '"'
+NEEDS_QUOTES: Final = re.compile(r'[,"\r\n]')
+
+
+def write(path: Path, kind: Format, answers: list[Answer], separator: str, *, spreadsheet_safe: bool = False) -> None:
+    """Write one file, CSV without a heading, which `merge` writes once. Scores keep every digit of a float32.
+
+    Args:
+        path: The file.
+        kind: Its format.
+        answers: Its rows.
+        separator: Between the items, and between the scores, of a row of CSV.
+        spreadsheet_safe: Put `'` before users and items of CSV that a spreadsheet would run as a formula.
+    """
     if kind == "csv":
-        _write_csv(path, answers, separator)
+        _write_csv(path, answers, separator, _safe if spreadsheet_safe else str)
     elif kind == "jsonl":
         path.write_bytes(b"".join(msgspec.json.encode(answer) + b"\n" for answer in answers))
     else:
@@ -43,14 +58,34 @@ def merge(parts: Iterable[Path], out: Path, kind: Format) -> None:
                 shutil.copyfileobj(source, target)
 
 
-def _write_csv(path: Path, answers: list[Answer], separator: str) -> None:
-    """Without a heading, which `merge` writes once."""
+def count(path: Path, kind: Format) -> int:
+    """Return how many rows a file has that `write` wrote."""
+    if kind == "parquet":
+        return int(formats.parquet(path).read_metadata(path).num_rows)
+    if kind == "jsonl":
+        with path.open("rb") as file:
+            return sum(1 for _ in file)
+    with path.open(newline="", encoding="utf-8") as text:
+        return sum(1 for _ in csv.reader(text, strict=True))
+
+
+def _safe(cell: str) -> str:
+    """Return a cell that no spreadsheet runs; without its first `'`, where it has one, it is the cell again."""
+    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+
+
+def _write_csv(path: Path, answers: list[Answer], separator: str, cell: Callable[[str], str]) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
         for answer in answers:
             scores = separator.join(f"{score:.9g}" for score in answer.scores or [])
             items = separator.join(answer.items)
-            writer.writerow([answer.user, items, scores, str(answer.is_fallback).lower()])
+            cells = (cell(answer.user), cell(items), scores, str(answer.is_fallback).lower())
+            file.write(",".join(map(_quoted, cells)) + "\n")
+
+
+def _quoted(cell: str) -> str:
+    r"""Return a cell as CSV holds it; before Python 3.13 the csv module leaves a \r bare, which ends the row."""
+    return f'"{cell.replace(QUOTE, QUOTE * 2)}"' if NEEDS_QUOTES.search(cell) else cell
 
 
 def _table(answers: list[Answer]) -> Any:

@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +12,10 @@ import numpy as np
 
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import golden as golden_module
+from sasrec_runtime.children import ChildError, run_module
 from sasrec_runtime.engines import contract as session_module
 from sasrec_runtime.engines.options import OptionNames, SessionOptions
-from sasrec_runtime.errors import BundleError, RequestError
+from sasrec_runtime.errors import BundleError, RequestError, shown
 from sasrec_runtime.recommender import Recommender
 
 __all__ = ["BATCH_SIZES", "Timing", "bench"]
@@ -29,6 +28,10 @@ WARM_UP_CALLS: Final = 20
 
 BATCH_REPETITIONS: Final = 5
 """Batches of each size; the median counts."""
+
+
+TIMEOUT_S: Final = 600
+"""Time for the process that measures one variant's memory, in seconds."""
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,16 +124,18 @@ def bench(
         options: The fields of `SessionOptions`.
     """
     if calls < 1:
-        raise RequestError(f"calls is {calls}, expected at least 1.")
+        raise RequestError(f"calls is {shown(calls)}, expected at least 1.")
+    chosen_options = SessionOptions(**options)
     path = Path(path)
     bundle = Bundle.open(path)
     chosen = [bundle.variant(name) for name in variants] or session_module.runnable_variants(bundle)
     for variant in chosen:
         session_module.load_runtime(variant)
+        session_module.check_k(k, variant, bundle.manifest.model.n_items)
     histories = [case.history for case in golden_module.read(bundle).cases if case.history]
     if not histories:
         raise BundleError(f"{path}: golden.json has no history to time. Export the bundle again.")
-    racers = [_Racer(path, variant.name, SessionOptions(**options), k) for variant in chosen]
+    racers = [_Racer(path, variant.name, chosen_options, k) for variant in chosen]
     for turn in range(-WARM_UP_CALLS, calls):
         keys = histories[turn % len(histories)]
         # Two rounds, so that neither kind of call finds the caches warm from the other on the same variant.
@@ -151,9 +156,12 @@ def bench(
 def _in_fresh_process(path: Path, name: str, options: SessionOptions, k: int) -> dict[str, Any]:
     """Return load_ms, first_call_ms, resident_mib and anonymous_mib of a process that does nothing else."""
     request = {"bundle": str(path), "variant": name, "options": msgspec.structs.asdict(options), "k": k}
-    command = [sys.executable, "-m", "sasrec_runtime.checks.probe", json.dumps(request)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - this very package
-    if done.returncode:
-        raise RequestError(f"{name} cannot be loaded in a process of its own: {done.stderr.strip()[-300:]}")
-    measured: dict[str, Any] = json.loads(done.stdout)
+    try:
+        measured: dict[str, Any] = json.loads(run_module("sasrec_runtime.checks.probe", request, timeout_s=TIMEOUT_S))
+    except ChildError as error:
+        raise RequestError(
+            f"variant {name} cannot be timed: {error}. Run `sasrec-edge verify` on the bundle."
+        ) from error
+    if "error" in measured:
+        raise RequestError(f"variant {name} cannot be timed: {measured['error']}")
     return measured

@@ -1,16 +1,28 @@
 """golden.json: histories with the answers each variant must give, and the check that any client can make of itself."""
 
+import itertools
 from typing import Annotated, Final
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
+from sasrec_runtime import answers
 from sasrec_runtime import history as history_module
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.engines.contract import Session
-from sasrec_runtime.errors import BundleError, FormatVersionError, HistoryError, UnknownItemError
+from sasrec_runtime.engines.contract import BATCH_ROWS, Session
+from sasrec_runtime.errors import (
+    AnswerError,
+    BundleError,
+    EngineError,
+    FormatVersionError,
+    HistoryError,
+    RequestError,
+    UnknownItemError,
+)
+from sasrec_runtime.manifest import MAX_ITEMS
 from sasrec_runtime.recommender import Recommender
-from sasrec_runtime.signature import PAD_ID
+from sasrec_runtime.signature import PAD_ID, RECOMMEND_BATCH
 from sasrec_runtime.vocabulary.vocabulary import Vocabulary
 
 __all__ = ["GOLDEN_VERSION", "Answer", "Case", "Golden", "answer", "check", "decode", "encode", "read"]
@@ -18,8 +30,15 @@ __all__ = ["GOLDEN_VERSION", "Answer", "Case", "Golden", "answer", "check", "dec
 GOLDEN_VERSION: Final = 1
 """Version of golden.json that this code writes, and the newest it reads."""
 
-ItemId = Annotated[int, msgspec.Meta(ge=1)]
-HistoryId = Annotated[int, msgspec.Meta(ge=0)]
+LIMIT_BYTES: Final = 32 << 20
+"""A golden.json is some hundred kilobytes; what is far larger is not read."""
+
+ANSWER_ERRORS: Final = (AnswerError, EngineError, RequestError)
+"""What a variant's own model, or its manifest, can make of a valid case."""
+
+ItemId = Annotated[int, msgspec.Meta(ge=1, le=MAX_ITEMS)]
+HistoryId = Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)]
+"""An input of the graph: int32, and what lies outside 1…n_items counts as padding."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,7 +70,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """The ids of those keys."""
     exclude_ids: list[HistoryId]
     """Input `exclude`."""
-    k: Annotated[int, msgspec.Meta(ge=1)]
+    k: ItemId
     """Input `k`."""
     candidate_ids: list[ItemId]
     """Input `candidates` of the entry `score`."""
@@ -91,15 +110,19 @@ def decode(data: bytes) -> Golden:
         BundleError: It is not JSON, misses a field, or has one of another type or name.
         FormatVersionError: It was written in a newer format.
     """
+    if len(data) > LIMIT_BYTES:
+        raise BundleError(f"golden.json is {len(data)} bytes, expected at most {LIMIT_BYTES}. Export the bundle again.")
     try:
         version = msgspec.json.decode(data, type=_Version).format_version
         if version > GOLDEN_VERSION:
-            raise FormatVersionError(
+            raise FormatVersionError(  # noqa: TRY301 - it is one of the errors of reading
                 f"golden.json: format_version is {version}, this reader knows up to {GOLDEN_VERSION}. "
                 "Upgrade sasrec-edge, or export the bundle with this version."
             )
         return msgspec.json.decode(data, type=Golden)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except FormatVersionError:
+        raise
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BundleError(f"golden.json: {error}. Export the bundle again.") from error
 
 
@@ -115,46 +138,121 @@ def encode(golden: Golden) -> bytes:
 
 
 def read(bundle: Bundle) -> Golden:
-    """Return the goldens of a bundle."""
-    return decode(bundle.file(bundle.manifest.golden.path).read_bytes())
+    """Return the goldens of a bundle.
+
+    Raises:
+        BundleError: The file cannot be read, differs from the manifest (DigestError), or is not valid.
+    """
+    return decode(bundle.read(bundle.manifest.golden, LIMIT_BYTES))
 
 
 def answer(session: Session, vocabulary: Vocabulary, case: Case) -> Answer:
     """Return what a session gives for a case: what export writes, and what `check` compares."""
-    history = history_module.encode_batch([case.history_ids], max_len=max(1, len(case.history_ids)))
-    items, scores = session.recommend(history, np.array([case.exclude_ids], np.int32), case.k)
-    taken = items[0] != PAD_ID
-    item_ids: list[int] = items[0][taken].tolist()
-    candidate_scores: list[float] = []
-    if case.candidate_ids:
-        candidate_scores = session.score(history, np.array([case.candidate_ids], np.int32))[0].tolist()
-    return Answer(
-        item_ids=item_ids,
-        item_keys=[vocabulary.key(item_id) for item_id in item_ids],
-        scores=scores[0][taken].tolist(),
-        candidate_scores=candidate_scores,
-    )
+    items, scores = _recommend(session, [case], case.k)
+    return _answer_of(vocabulary, items[0], scores[0], _candidate_scores(session, case))
 
 
 def check(golden: Golden, recommender: Recommender) -> list[str]:
     """Return how the recommender's answers differ from those of its variant; empty if they pass.
 
-    The rule is that of runtime/BUNDLE.md: scores within the variant's `atol`, ids equal except among near-ties.
+    The rule is that of runtime/BUNDLE.md: scores within the variant's `atol`, ids equal except among near-ties. A
+    variant with the entry `recommend_batch` is asked again, in batches that run it.
+
+    Raises:
+        BundleError: A model of the variant cannot be loaded, or the bundle was replaced.
+        SignatureError: A model differs from the contract.
     """
-    name, atol = recommender.variant.name, recommender.variant.atol
+    name = recommender.variant.name
     cases = [(case, case.answers[name]) for case in golden.cases if name in case.answers]
     if not cases:
         return [f"golden.json has no answers of variant {name}, expected at least one."]
     failures = []
     for case, expected in cases:
+        history = _history_failures(case, recommender.vocabulary)
         try:
-            seen = answer(recommender.session, recommender.vocabulary, case)
-        except HistoryError as error:  # an answer that is no item
+            items, scores = _recommend(recommender.session, [case], case.k)
+            candidate_scores = _candidate_scores(recommender.session, case)
+        except ANSWER_ERRORS as error:
             failures.append(f"{case.name}: {error}")
             continue
-        sentences = _history_failures(case, recommender.vocabulary) + _answer_failures(case, seen, expected, atol)
-        failures += [f"{case.name}: {sentence}" for sentence in sentences]
+        sentences = _row_failures(case, expected, recommender, items, scores, candidate_scores)
+        failures += [f"{case.name}: {sentence}" for sentence in history + sentences]
+    if RECOMMEND_BATCH in recommender.variant.entries:
+        failures += _batch_failures(cases, recommender)
     return failures
+
+
+def _batch_failures(cases: list[tuple[Case, Answer]], recommender: Recommender) -> list[str]:
+    """Ask the cases again as rows of batches, one for each k, filled up by asking some of them several times."""
+    failures = []
+    for k in sorted({case.k for case, _ in cases}):
+        of_k = [(case, expected) for case, expected in cases if case.k == k]
+        rows = list(itertools.islice(itertools.cycle(of_k), max(len(of_k), BATCH_ROWS)))
+        place = f"in a batch of {len(rows)} rows"
+        try:
+            items, scores = _recommend(recommender.session, [case for case, _ in rows], k)
+        except ANSWER_ERRORS as error:
+            failures.append(f"k = {k}, {place}: {error}")
+            continue
+        for row, (case, expected) in enumerate(rows):
+            found = items[row : row + 1], scores[row : row + 1]
+            sentences = _row_failures(case, expected, recommender, *found, expected.candidate_scores)
+            failures += [f"{case.name}, {place}: {sentence}" for sentence in sentences]
+    return list(dict.fromkeys(failures))
+
+
+def _recommend(session: Session, cases: list[Case], k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return items (B, k) and scores (B, k) of several cases."""
+    history_ids, exclude_ids = [case.history_ids for case in cases], [case.exclude_ids for case in cases]
+    history = history_module.encode_batch(history_ids, max_len=max(1, *map(len, history_ids)))
+    width = max(map(len, exclude_ids))
+    if not width:
+        return session.recommend(history, np.empty((len(cases), 0), np.int32), k)
+    return session.recommend(history, history_module.encode_batch(exclude_ids, max_len=width), k)
+
+
+def _candidate_scores(session: Session, case: Case) -> list[float]:
+    if not case.candidate_ids:
+        return []
+    history = history_module.encode_batch([case.history_ids], max_len=max(1, len(case.history_ids)))
+    scores: list[float] = session.score(history, np.array([case.candidate_ids], np.int32))[0].tolist()
+    return scores
+
+
+def _answer_of(
+    vocabulary: Vocabulary, items: NDArray[np.int32], scores: NDArray[np.float32], candidate_scores: list[float]
+) -> Answer:
+    """Return one row of outputs without the places that hold padding."""
+    taken = items != PAD_ID
+    item_ids: list[int] = items[taken].tolist()
+    return Answer(
+        item_ids=item_ids,
+        item_keys=[vocabulary.key(item_id) for item_id in item_ids],
+        scores=scores[taken].tolist(),
+        candidate_scores=candidate_scores,
+    )
+
+
+def _row_failures(
+    case: Case,
+    expected: Answer,
+    recommender: Recommender,
+    items: NDArray[np.int32],
+    scores: NDArray[np.float32],
+    candidate_scores: list[float],
+) -> list[str]:
+    """Compare a row (1, k) of outputs, and scores of candidates, with the expected answer."""
+    try:
+        seen = _answer_of(recommender.vocabulary, items[0], scores[0], candidate_scores)
+    except HistoryError as error:  # an answer that is not an item
+        return [str(error)]
+    failures = _answer_failures(case, seen, expected, recommender.variant.atol)
+    if failures:
+        return failures
+    # Within atol of the expected scores, and yet in an order or a place that the contract does not allow.
+    exclude = np.array([case.exclude_ids], np.int32)
+    unsound = answers.problem(items, scores, exclude, len(recommender.vocabulary))
+    return [f"{unsound.partition(': ')[2]}."] if unsound else []
 
 
 def _history_failures(case: Case, vocabulary: Vocabulary) -> list[str]:

@@ -12,9 +12,10 @@ from typing import Any, Final
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import golden
 from sasrec_runtime.engines import contract
+from sasrec_runtime.errors import SasrecError
 from sasrec_runtime.recommender import Recommender
 
-__all__ = ["measure", "mebibytes"]
+__all__ = ["main", "measure", "mebibytes"]
 
 ROLLUP: Final = Path("/proc/self/smaps_rollup")
 """Where Linux sums up a process's memory."""
@@ -52,7 +53,18 @@ def measure(path: Path, variant: str, options: dict[str, Any], k: int) -> dict[s
     }
 
 
+def _reply(request: dict[str, Any]) -> dict[str, Any]:
+    options = request["options"] | {"providers": tuple(request["options"].get("providers", ("cpu",)))}
+    try:
+        return {**measure(Path(request["bundle"]), request["variant"], options, request["k"])}
+    except SasrecError as error:
+        return {"error": str(error)}
+
+
+def main() -> None:
+    """Measure what the first argument asks for, a JSON object, and write a JSON object."""
+    sys.stdout.write(json.dumps(_reply(json.loads(sys.argv[1]))) + "\n")
+
+
 if __name__ == "__main__":
-    request = json.loads(sys.argv[1])
-    request["options"]["providers"] = tuple(request["options"]["providers"])
-    sys.stdout.write(json.dumps(measure(Path(request["bundle"]), request["variant"], request["options"], request["k"])))
+    main()

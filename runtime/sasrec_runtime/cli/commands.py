@@ -17,6 +17,7 @@ from sasrec_runtime.cli.options import (
 )
 from sasrec_runtime.cli.printing import print_json, print_table, size_in_words
 from sasrec_runtime.cli.score_command import score
+from sasrec_runtime.errors import RequestError
 
 if TYPE_CHECKING:
     from sasrec_runtime.bundle import Bundle
@@ -167,8 +168,19 @@ def recommend(
 def _with_stdin(keys: Sequence[str]) -> list[str]:
     """Put the keys of standard input where `-` stands."""
     position = keys.index("-") if "-" in keys else len(keys)
-    piped = sys.stdin.read().split() if position < len(keys) else []
+    piped = _piped_keys() if position < len(keys) else []
     return [*keys[:position], *piped, *keys[position + 1 :]]
+
+
+def _piped_keys() -> list[str]:
+    if sys.stdin is None:
+        raise RequestError("Standard input is closed, expected item keys, for a KEY is `-`. Give the keys instead.")
+    try:
+        return sys.stdin.read().split()
+    except UnicodeDecodeError as error:
+        raise RequestError(
+            f"Standard input is not {error.encoding.upper()} at byte {error.start}, expected item keys. Convert it."
+        ) from error
 
 
 def _item_rows(items: "Recommendations") -> list[tuple[str, ...]]:
@@ -184,7 +196,9 @@ def _item_rows(items: "Recommendations") -> list[tuple[str, ...]]:
 @click.option("--variant", "variants", multiple=True, metavar="NAME", help="Time only this one; may be repeated.")
 @session_options
 @k_option
-@click.option("--calls", default=1000, show_default=True, help="Measured calls of each variant.")
+@click.option(
+    "--calls", default=1000, show_default=True, type=click.IntRange(min=1), help="Measured calls of each variant."
+)
 @click.option(
     "--batch",
     "batches",

@@ -38,7 +38,7 @@ def session_options(command: Command) -> Command:
     """Add the options of a session; the command takes them as `options`, the fields of `SessionOptions`."""
 
     @click.option(
-        "--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Threads one call computes on."
+        "--threads", default=1, show_default=True, type=click.IntRange(1, 1024), help="Threads one call computes on."
     )
     @click.option("--spinning", is_flag=True, help="Waiting threads spin: a little faster, a core is always busy.")
     @click.option("--no-arena", is_flag=True, help="Give memory back after each call: slower, smaller.")
@@ -49,9 +49,22 @@ def session_options(command: Command) -> Command:
         metavar="NAME",
         help="onnxruntime's execution provider, such as cpu or coreml; repeatable, the first that can run a node does.",
     )
+    @click.option(
+        "--verify",
+        type=click.Choice(["digests", "sizes"]),
+        help="Compare these with the manifest before files are loaded.  [default: digests, up to 24 MiB]",
+    )
     @functools.wraps(command)
-    def with_options(*, threads: int, spinning: bool, no_arena: bool, providers: tuple[str, ...], **rest: Any) -> None:
+    def with_options(
+        *,
+        threads: int,
+        spinning: bool,
+        no_arena: bool,
+        providers: tuple[str, ...],
+        verify: str | None,
+        **rest: Any,
+    ) -> None:
         options = {"threads": threads, "spinning": spinning, "arena": not no_arena, "providers": providers or ("cpu",)}
-        command(options=options, **rest)
+        command(options={**options, "verify": verify}, **rest)
 
     return with_options

@@ -1,27 +1,70 @@
-"""Results as a user reads them, or as another program does."""
+"""Results as a user reads them, or as another program does; neither sends a terminal what it would obey."""
 
 import json
+import math
+import re
+import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
 
-__all__ = ["print_json", "print_table", "size_in_words"]
+__all__ = ["print_json", "print_lines", "print_table", "printable", "size_in_words"]
+
+HIDDEN: Final = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
+"""DEL, C1 controls, marks and overrides of the writing direction, line separators, lone surrogates."""
+
+CONTROLS: Final = re.compile(f"[\x00-\x1f{HIDDEN}]")
+CONTROLS_IN_LINES: Final = re.compile(f"[\x00-\x09\x0b-\x1f{HIDDEN}]")
+HIDDEN_IN_JSON: Final = re.compile(f"[{HIDDEN}]")
+
+
+def printable(text: str, *, lines: bool = False) -> str:
+    r"""Return text that a terminal shows and does not obey: control characters become their escapes, such as `\x1b`.
+
+    Law: what has none of them comes back as it is.
+
+    Args:
+        text: A key, a title, a file name, or a message that may hold one.
+        lines: Keep line feeds, for text of several lines.
+    """
+    return (CONTROLS_IN_LINES if lines else CONTROLS).sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found.group().encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def print_json(result: dict[str, Any]) -> None:
-    """Print one JSON object; msgspec structs become objects, a number that JSON has no word for becomes null."""
+    """Print one JSON object; msgspec structs become objects, a number that JSON cannot hold becomes null."""
     import msgspec  # noqa: PLC0415 - so that --help stays fast
 
-    click.echo(json.dumps(msgspec.to_builtins(result), indent=2, ensure_ascii=False, allow_nan=False))
+    plain = _without_nan(msgspec.to_builtins(result))
+    # Where the stream lacks a character, its own way to escape one might not be that of JSON.
+    is_unicode = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
+    text = json.dumps(plain, indent=2, ensure_ascii=not is_unicode, allow_nan=False)
+    click.echo(HIDDEN_IN_JSON.sub(lambda found: f"\\u{ord(found.group()):04x}", text))
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: _without_nan(inner) for name, inner in value.items()}
+    return [_without_nan(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def print_lines(text: str, *, err: bool = False) -> None:
+    """Print text of one line or several, which may hold what a user wrote; on stderr if `err`."""
+    click.echo(printable(text, lines=True), err=err)
 
 
 def print_table(rows: Sequence[Sequence[str]]) -> None:
     """Print columns as wide as their longest cell; those of numbers, a heading aside, stand right."""
-    columns = list(zip(*rows, strict=True))
+    columns = list(zip(*([printable(cell) for cell in row] for row in rows), strict=True))
     widths = [max(map(len, column)) for column in columns]
     right = [all(_is_number(cell) for cell in column[1:]) for column in columns]
-    for row in rows:
+    for row in zip(*columns, strict=True):
         cells = zip(row, widths, right, strict=True)
         click.echo("  ".join(c.rjust(width) if to_right else c.ljust(width) for c, width, to_right in cells).rstrip())
 

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.engines.options import OptionNames, SessionOptions
-from sasrec_runtime.errors import MissingRuntimeError, RequestError, SignatureError
+from sasrec_runtime.errors import MissingRuntimeError, RequestError, SignatureError, shown
 from sasrec_runtime.manifest import Variant
 from sasrec_runtime.signature import RECOMMEND, RECOMMEND_BATCH, SCORE
 
 __all__ = [
+    "BATCH_ROWS",
     "INPUTS",
     "MODULES",
     "OUTPUTS",
@@ -44,6 +45,9 @@ OUTPUTS: Final = {
 }
 """Entry → output name → dtype and rank."""
 
+BATCH_ROWS: Final = 8
+"""Rows from which the entry recommend_batch is faster, and used where a variant has it."""
+
 MODULES: Final = {"onnx": "onnxruntime", "tflite": "ai_edge_litert"}
 """Runtime of a variant → module that must be importable."""
 
@@ -67,7 +71,8 @@ class Session(Protocol):
             k: Items per row, in 1…n_items (TFLite: in 1…fixed_k).
 
         Returns:
-            items (B, k), best first, ties to the lower id; PAD_ID in places that no item can take. scores (B, k).
+            items (B, k), best first, ties to the lower id; PAD_ID in places that no item can take. scores (B, k). Their
+            shapes are checked, their values are not: see `answers`.
         """
         ...
 
@@ -85,22 +90,29 @@ def open_session(bundle: Bundle, variant: Variant, **options: Unpack[OptionNames
         options: The fields of `SessionOptions`.
 
     Raises:
+        BundleError: A file differs from the manifest, or the engine cannot load it.
+        BundleReplacedError: The folder holds another bundle than the one that was opened.
         MissingRuntimeError: The runtime is not installed or too old.
         ProviderError: It has no such execution provider.
         SignatureError: A model file has other inputs or outputs than the contract.
     """
+    chosen = SessionOptions(**options)
+    return bundle.steadily(lambda: _opened(bundle, variant, chosen))
+
+
+def _opened(bundle: Bundle, variant: Variant, options: SessionOptions) -> Session:
     from sasrec_runtime.engines.fixed_shapes import FittedSession, has_fixed_shapes  # noqa: PLC0415 - it builds on this file
 
-    chosen, model = SessionOptions(**options), bundle.manifest.model
+    model = bundle.manifest.model
     if variant.runtime == "tflite":
         from sasrec_runtime.engines.litert import TfliteSession  # noqa: PLC0415 - loads LiteRT
 
         return FittedSession(
-            TfliteSession(bundle, variant, chosen), variant, model.n_items, rounded=True, history_columns=model.max_len
+            TfliteSession(bundle, variant, options), variant, model.n_items, rounded=True, history_columns=model.max_len
         )
     from sasrec_runtime.engines.onnx import OnnxSession  # noqa: PLC0415 - loads onnxruntime
 
-    session = OnnxSession(bundle, variant, chosen)
+    session = OnnxSession(bundle, variant, options)
     return FittedSession(session, variant, model.n_items) if has_fixed_shapes(variant) else session
 
 
@@ -147,7 +159,7 @@ def runnable_variants(bundle: Bundle) -> list[Variant]:
 def check_k(k: int, variant: Variant, n_items: int) -> None:
     """Refuse a k that the variant cannot answer."""
     if not 1 <= k <= n_items:
-        raise RequestError(f"k is {k}, expected 1…{n_items}. The catalogue has {n_items} items.")
+        raise RequestError(f"k is {shown(k)}, expected 1…{n_items}. The catalogue has {n_items} items.")
     if variant.fixed_k and k > variant.fixed_k:
         raise RequestError(
             f"k is {k}, expected 1…{variant.fixed_k}. Variant {variant.name} returns fixed_k = {variant.fixed_k} "

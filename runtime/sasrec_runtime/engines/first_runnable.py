@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.engines import contract as session_module
@@ -16,15 +16,20 @@ __all__ = ["open_first", "vocabulary_beside"]
 
 
 @contextlib.contextmanager
-def vocabulary_beside(bundle: Bundle) -> Iterator[None]:
-    """Read the vocabulary of a large catalogue while the model is loaded: either takes a tenth of a second."""
+def vocabulary_beside(bundle: Bundle, to_hash: Collection[str]) -> Iterator[None]:
+    """Read the vocabulary of a large catalogue while the model is loaded: either takes a tenth of a second.
+
+    Args:
+        bundle: The bundle.
+        to_hash: As for `Bundle.load_vocabulary`.
+    """
     if bundle.manifest.model.n_items < MAPPED_FROM:
         yield
         return
 
     def read() -> None:
-        with contextlib.suppress(SasrecError):  # whoever asks for it is told
-            _ = bundle.vocabulary
+        with contextlib.suppress(SasrecError, OSError):  # raised again on the next access
+            bundle.load_vocabulary(to_hash)
 
     reader = threading.Thread(target=read)
     reader.start()

@@ -8,17 +8,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_runtime import answers, engine_errors
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.engines import contract
 from sasrec_runtime.engines.options import SessionOptions, provider_names
-from sasrec_runtime.errors import BundleError, ProviderError
+from sasrec_runtime.errors import ProviderError
 from sasrec_runtime.manifest import Variant
 from sasrec_runtime.signature import RECOMMEND, RECOMMEND_BATCH, SCORE
 
 __all__ = ["OnnxSession"]
-
-BATCH_ROWS: Final = 8
-"""Rows from which the entry recommend_batch is faster, where a variant has it."""
 
 RECOMMEND_OUTPUTS: Final = ["items", "scores"]
 
@@ -30,11 +28,15 @@ class OnnxSession:
 
     def __init__(self, bundle: Bundle, variant: Variant, options: SessionOptions) -> None:
         self._onnxruntime: Any = contract.load_runtime(variant)
+        self._engine = f"onnxruntime {self._onnxruntime.__version__}"
         self._providers = provider_names(self._onnxruntime, options.providers)
         self._bundle = bundle
         self._variant = variant
         self._options = options
         self._n_items = bundle.manifest.model.n_items
+        self._to_hash = bundle.to_hash(variant, options.verify)
+        models = set(variant.entries.values())
+        self._weights = [file for file in variant.files if file.path not in models]
         self._lock = threading.Lock()
         self._k = functools.lru_cache(maxsize=16)(_k_input)
         self._runs: dict[str, Run] = {RECOMMEND: self._open(RECOMMEND)}
@@ -43,7 +45,12 @@ class OnnxSession:
     def recommend(
         self, history: NDArray[np.int32], exclude: NDArray[np.int32], k: int
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return items (B, k) and scores (B, k); see `Session`. The first large batch may load a model."""
+        """Return items (B, k) and scores (B, k); see `Session`. The first large batch may load a model.
+
+        Raises:
+            AnswerError: The model's outputs have another shape.
+            EngineError: onnxruntime failed.
+        """
         contract.check_k(k, self._variant, self._n_items)
         contract.check_ids("history", history)
         rows = len(history)
@@ -53,17 +60,31 @@ class OnnxSession:
         feed: dict[str, NDArray[Any]] = {"history": _any_column(history), "exclude": exclude}
         if not self._variant.fixed_k:
             feed["k"] = self._k(k)
-        entry = RECOMMEND_BATCH if rows >= BATCH_ROWS and self._has_batch_entry else RECOMMEND
-        items, scores = self._run(entry)(RECOMMEND_OUTPUTS, feed)
+        run = self._run(RECOMMEND_BATCH if rows >= contract.BATCH_ROWS and self._has_batch_entry else RECOMMEND)
+        try:
+            items, scores = run(RECOMMEND_OUTPUTS, feed)
+        except Exception as error:
+            raise engine_errors.failed_to_run(self._variant.name, self._engine, error) from error
+        expected = (rows, self._variant.fixed_k or k)
+        if items.shape != expected or scores.shape != expected:
+            output, seen = ("items", items) if items.shape != expected else ("scores", scores)
+            raise answers.wrong_shape(self._variant.name, output, seen.shape, expected)
         return items, scores
 
     def score(self, history: NDArray[np.int32], candidates: NDArray[np.int32]) -> NDArray[np.float32]:
-        """Return scores (B, C); see `Session`. The first call loads the model."""
+        """Return scores (B, C); see `Session`. The first call loads the model; errors as of `recommend`."""
         contract.check_ids("history", history)
         contract.check_ids("candidates", candidates, len(history))
         if not candidates.size:
             return np.empty(candidates.shape, np.float32)
-        return self._run(SCORE)(["scores"], {"history": _any_column(history), "candidates": candidates})[0]
+        run = self._run(SCORE)
+        try:
+            (scores,) = run(["scores"], {"history": _any_column(history), "candidates": candidates})
+        except Exception as error:
+            raise engine_errors.failed_to_run(self._variant.name, self._engine, error) from error
+        if scores.shape != candidates.shape:
+            raise answers.wrong_shape(self._variant.name, "scores", scores.shape, candidates.shape)
+        return scores
 
     def _run(self, entry: str) -> Run:
         """Return what runs an entry; its model is loaded once, by the first call that needs it."""
@@ -71,20 +92,19 @@ class OnnxSession:
         if run is None:
             with self._lock:
                 if entry not in self._runs:
-                    self._runs[entry] = self._open(entry)
+                    self._runs[entry] = self._bundle.steadily(lambda: self._open(entry))
                 run = self._runs[entry]
         return run
 
     def _open(self, entry: str) -> Run:
         relative_path = self._variant.entries[entry]
         path = self._bundle.file(relative_path)
+        used = [file for file in self._variant.files if file.path == relative_path]
+        self._bundle.check([*used, *self._weights], self._to_hash)
         try:
             model = self._onnxruntime.InferenceSession(path, self._session_options(), providers=self._providers)
-        except _load_errors() as error:
-            raise BundleError(
-                f"{path}: onnxruntime {self._onnxruntime.__version__} cannot load it: {error!s:.300}. "
-                "Check the files with `sasrec-edge verify`, or export the bundle again."
-            ) from error
+        except Exception as error:
+            raise engine_errors.failed_to_load(path, self._variant.name, self._engine, error) from error
         self._check_providers(model)
         expected = dict(contract.INPUTS[entry])
         if self._variant.fixed_k:
@@ -134,12 +154,3 @@ def _tensors(tensors: list[Any]) -> dict[str, tuple[str, int]]:
         )
         for tensor in tensors
     }
-
-
-@functools.cache
-def _load_errors() -> tuple[type[Exception], ...]:
-    """Return what onnxruntime raises for a file it cannot load; these classes share no base but Exception."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415 - loads onnxruntime
-
-    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented")
-    return (*(getattr(state, name) for name in names), state.RuntimeException)

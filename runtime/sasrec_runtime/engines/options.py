@@ -1,16 +1,20 @@
 """How a session computes on this machine: threads, memory, and on which hardware."""
 
 from pathlib import Path
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypedDict, get_args
 
 import msgspec
 
-from sasrec_runtime.errors import ProviderError, RequestError
+from sasrec_runtime.digests import Verify
+from sasrec_runtime.errors import ProviderError, RequestError, shown
 
 __all__ = ["CPU", "OptionNames", "SessionOptions", "provider_names"]
 
 CPU: Final = "CPUExecutionProvider"
 """onnxruntime's provider that every build has, and that runs what another cannot."""
+
+MAX_THREADS: Final = 1024
+"""More threads than any machine that runs one call has cores; 10,000 were not started in half a minute."""
 
 SUFFIX: Final = "ExecutionProvider"
 
@@ -32,12 +36,20 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
     "CPUExecutionProvider", and always comes last. ONNX only."""
 
     weight_cache: str | Path | None = None
-    """A file in which XNNPACK keeps its packed copy of the weights: the first load writes it, later ones map it. One
-    file per variant and version of LiteRT. TFLite only; ONNX weights are mapped anyway."""
+    """A file in which XNNPACK keeps its packed copy of the weights: the first load writes it, later ones map it. Beside
+    it FILE.json says which model and version of LiteRT it belongs to; for any other it is written again. One file per
+    variant. TFLite only; ONNX weights are mapped anyway."""
+
+    verify: Verify | None = None
+    """What is compared with the manifest before the engine parses a file: "digests" hashes every file, "sizes" hashes
+    none. None hashes all where the variant's files and the vocabulary have `digests.LIMIT_BYTES` together at most, and
+    else the smallest ones, the graphs among them."""
 
     def __post_init__(self) -> None:
-        if self.threads < 1:
-            raise RequestError(f"threads is {self.threads}, expected at least 1.")
+        if not isinstance(self.threads, int) or not 1 <= self.threads <= MAX_THREADS:
+            raise RequestError(f"threads is {shown(self.threads)}, expected a whole number in 1…{MAX_THREADS}.")
+        if self.verify not in (None, *get_args(Verify)):
+            raise RequestError(f"verify is {shown(self.verify)}, expected {', '.join(get_args(Verify))} or None.")
         providers: object = self.providers
         if isinstance(providers, str):
             raise RequestError(f"providers is the single text {providers!r:.80}, expected a sequence of names.")
@@ -51,6 +63,7 @@ class OptionNames(TypedDict, total=False):
     arena: bool
     providers: tuple[str, ...]
     weight_cache: str | Path | None
+    verify: Verify | None
 
 
 def provider_names(onnxruntime: Any, providers: tuple[str, ...]) -> list[str]:

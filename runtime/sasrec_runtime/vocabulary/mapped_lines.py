@@ -36,6 +36,11 @@ class MappedLines(Sequence[str | None]):
         with path.open("rb") as file:
             self.data: mmap.mmap | bytes = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if _size(file) else b""
             """The whole file."""
+        if self.data[: len(codecs.BOM_UTF8)] == codecs.BOM_UTF8:
+            raise BundleError(
+                f"{path} begins with a byte order mark, which would become part of its first line. "
+                "Export the bundle again."
+            )
         _check_utf8(path, self.data)
         ends = _line_ends(self.data)
         if len(ends) != count:

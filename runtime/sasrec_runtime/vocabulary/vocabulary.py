@@ -7,7 +7,7 @@ from typing import Any, Final, Literal, Protocol, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_runtime.errors import BundleError, HistoryError, UnknownItemError
+from sasrec_runtime.errors import BundleError, HistoryError, UnknownItemError, shown
 from sasrec_runtime.signature import PAD_ID
 from sasrec_runtime.vocabulary.key_index import KeyIndex, repeated_key
 from sasrec_runtime.vocabulary.mapped_lines import MappedLines
@@ -98,7 +98,7 @@ class Vocabulary:
         """Return the key of an id in 1…len."""
         key = self.keys[item_id] if 0 < item_id < len(self.keys) else None
         if key is None:
-            raise HistoryError(f"item id is {item_id!r:.80}, expected 1…{len(self)}.")
+            raise HistoryError(f"item id is {shown(item_id)}, expected 1…{len(self)}.")
         return key
 
     def title(self, item_id: int) -> str | None:
@@ -122,8 +122,13 @@ class Vocabulary:
         """
         return np.array(self.id_list(keys, unknown), np.int32)
 
-    def id_list(self, keys: Iterable[str], unknown: Unknown = "error", *, place: str = "keys") -> list[int]:
-        """Return `ids` as a list; `place` is what messages call the keys."""
+    def id_list(
+        self, keys: Iterable[str], unknown: Unknown = "error", *, place: str = "keys", suggest: bool = True
+    ) -> list[int]:
+        """Return `ids` as a list; `place` is what messages call the keys.
+
+        With `suggest` the message names similar keys, which takes up to 0.1 s: too long for every row of a file.
+        """
         keys = _as_list(keys, place)
         try:
             found = list(map(self._ids.get, keys))
@@ -136,21 +141,21 @@ class Vocabulary:
             return [item_id for item_id in found if item_id is not None]
         if unknown == "map":
             return [PAD_ID if item_id is None else item_id for item_id in found]
-        raise self._unknown_item(keys, found, place)
+        raise self._unknown_item(keys, found, place, suggest=suggest)
 
-    def _unknown_item(self, keys: list[str], found: list[int | None], place: str) -> UnknownItemError:
+    def _unknown_item(self, keys: list[str], found: list[int | None], place: str, *, suggest: bool) -> UnknownItemError:
         position = found.index(None)
         more = found.count(None) - 1
         return UnknownItemError(
             f"{place}[{position}] is {keys[position]!r:.80}, expected a key among the {len(self)} items of this bundle"
-            f"{f' ({more} more unknown)' if more else ''}. {self._closest(keys[position])}"
+            f"{f' ({more} more unknown)' if more else ''}. {self._closest(keys[position], suggest=suggest)}"
             "Leave it out, or choose unknown='drop' or 'map' (--unknown on the command line)."
         )
 
-    def _closest(self, key: str) -> str:
-        """Name keys that differ by spaces or case, or, in a small catalogue, by a few letters."""
+    def _closest(self, key: str, *, suggest: bool) -> str:
+        """Name keys that differ by spaces or case, or, in a small catalogue and on request, by a few letters."""
         close = [variant for variant in dict.fromkeys((key.strip(), key.lower(), key.upper())) if variant in self._ids]
-        if not close and len(self) <= FUZZY_LIMIT and len(key) <= 80:
+        if suggest and not close and len(self) <= FUZZY_LIMIT and len(key) <= 80:
             import difflib  # noqa: PLC0415 - only on the way to an error
 
             close = difflib.get_close_matches(key, [known for known in self.keys if known is not None])
@@ -179,18 +184,18 @@ def _as_list(keys: Iterable[str], place: str) -> list[str]:
         return keys
     if isinstance(keys, str | bytes):
         raise HistoryError(
-            f"{place} is the single text {keys!r:.80}, expected a sequence of item keys. Put it into a list."
+            f"{place} is the single text {shown(keys)}, expected a sequence of item keys. Put it into a list."
         )
     try:
         return list(keys)
     except TypeError as error:
-        raise HistoryError(f"{place} is {keys!r:.80}, expected a sequence of item keys.") from error
+        raise HistoryError(f"{place} is {shown(keys)}, expected a sequence of item keys.") from error
 
 
 def _check_text(keys: list[Any], place: str) -> None:
     for position, key in enumerate(keys):
         if not isinstance(key, str):
             raise HistoryError(
-                f"{place}[{position}] is {key!r:.80} ({type(key).__name__}), expected text. "
+                f"{place}[{position}] is {shown(key)} ({type(key).__name__}), expected text. "
                 "Item keys are text, as in items.txt: give str(key)."
             )

@@ -60,7 +60,7 @@ def train(
 
     Example: sasrec-edge train --data ml-100k --out run
     """
-    from sasrec_train import config, errors, run, staging, tensorflow_import
+    from sasrec_train import config, errors, run, tensorflow_import
     from sasrec_train.cli import console
 
     chosen = {
@@ -72,11 +72,17 @@ def train(
         workers = _connect() if distribute else None
         chief = workers is None or workers.rank == 0
         if chief:
-            staging.check(out, force=force, marker=run.CONFIG)
-            run.check_unfinished(out, force=force, resume=resume)
+            inputs = source.files()
+            run.check(out, force=force, resume=resume, inputs=inputs, may_be_finished=True)
         log = source.load()
         configs = config.preset(preset, n_items=log.n_items, **chosen)
         config_options.refuse_idle(configs[1], chosen["train"])
+        if chief and resume and not force:
+            if done := run.finished(out, log, *configs, split_config=source.split):
+                click.echo(f"{out} is of this log and these options already.", err=True)
+                _print_metrics(done.metrics, as_json=as_json)
+                return
+            run.check(out, force=force, resume=resume, inputs=inputs)
         tensorflow_import.import_tensorflow()
         from sasrec_train.training import distribute as workers_module
         from sasrec_train.training import tensorboard as board
@@ -84,7 +90,7 @@ def train(
         try:
             if workers is not None and not chief:
                 run.join(log, *configs, split_config=source.split, workers=workers)
-                click.echo(f"worker {workers.rank} is done; worker 0 writes {out}", err=True)
+                click.echo(console.printable(f"worker {workers.rank} is done; worker 0 writes {out}"), err=True)
                 return
             with console.epochs(plain=as_json) as show, board.events(tensorboard) as record:
 
@@ -103,13 +109,16 @@ def train(
                     checkpoint_every_s=60 * checkpoint_minutes,
                     on_epoch=on_epoch,
                     workers=workers,
+                    inputs=inputs,
                 )
         except errors.WorkerLostError as error:
             workers_module.restart(error)
-        except KeyboardInterrupt:
-            click.echo(f"Stopped. The same command with --resume goes on from the last checkpoint of {out}.", err=True)
+        except Exception:
             raise
-    click.echo(json.dumps(done.metrics) if as_json else console.table(done.metrics))
+        except BaseException:  # Ctrl-C, and what else ends a process from outside
+            click.echo(f"Stopped. {_what_is_left(out, force=force)}", err=True)
+            raise
+    _print_metrics(done.metrics, as_json=as_json)
 
 
 @click.command()
@@ -141,7 +150,24 @@ def evaluate(run: Path, keep_seen: bool, seed: int, users: int | None, as_json: 
 
     with console.notes():
         result = judge.on_test(loaded.model(), loaded.split(), keep_seen=keep_seen, seed=seed, users=users)
-    click.echo(json.dumps(result) if as_json else console.table(result))
+    _print_metrics(result, as_json=as_json)
+
+
+def _print_metrics(metrics: dict[str, Any], *, as_json: bool) -> None:
+    from sasrec_train.cli import console
+
+    click.echo(json.dumps(metrics) if as_json else console.table(metrics))
+
+
+def _what_is_left(out: Path, *, force: bool) -> str:
+    """Say what a training that was stopped leaves, and how to go on."""
+    from sasrec_train.training.checkpoints import Checkpoints, folder_of
+
+    if Checkpoints(folder_of(out), {}).exists():
+        return f"The same command with --resume goes on from the last checkpoint of {out}."
+    if out.exists() and not force:
+        return f"{out} is whole."
+    return "There is no checkpoint yet: the same command starts over."
 
 
 def _connect() -> Any:

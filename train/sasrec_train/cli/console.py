@@ -1,6 +1,7 @@
 """What people see of training: progress on stderr, results as a small table."""
 
 import logging
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,10 @@ import click
 
 from sasrec_train.training.state import Epoch
 
-__all__ = ["epochs", "notes", "table"]
+__all__ = ["epochs", "notes", "printable", "table"]
+
+CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, marks and overrides of the writing direction, line separators, lone surrogates."""
 
 COLUMNS = ("hr@10", "ndcg@10", "mrr@10")
 BUCKETS = {"target_count": "target's count", "history_length": "history length"}
@@ -30,9 +34,17 @@ def notes() -> Iterator[None]:
         logger.propagate = propagate
 
 
+def printable(text: str) -> str:
+    r"""Return text that a terminal shows and does not obey: control characters become their escapes, such as `\x1b`.
+
+    The runtime's `printing.printable` does the same.
+    """
+    return CONTROLS.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode("ascii"), text)
+
+
 class _Echo(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(f"{record.levelname.capitalize()}: {record.getMessage()}", err=True)
+        click.echo(printable(f"{record.levelname.capitalize()}: {record.getMessage()}"), err=True)
 
 
 @contextmanager

@@ -64,6 +64,10 @@ class LogOptions:
     split: "SplitConfig"
     """How it is split."""
 
+    def files(self) -> list[Path]:
+        """Return the files that are read, which no output may replace."""
+        return [Path(self.data), *([self.titles] if self.titles is not None else [])]
+
     def load(self) -> "Interactions":
         """Read the log."""
         from sasrec_train import datasets

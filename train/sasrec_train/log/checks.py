@@ -48,7 +48,10 @@ def refuse(table: Table, check: Check) -> None:
     count, row = tables.collect(table, wrong.select(pl.len(), pl.col(ROW).min().alias("row"))).row(0)
     if not count:
         return
-    value = tables.collect(table, wrong.filter(pl.col(ROW) == row).select(check.column).head(1)).item()
+    shown = pl.col(check.column)
+    if table.frame.collect_schema()[check.column].is_temporal():
+        shown = shown.to_physical()  # Python has no years beyond 9999
+    value = tables.collect(table, wrong.filter(pl.col(ROW) == row).select(shown).head(1)).item()
     seen = "missing" if value is None else repr(value)[:80]
     more = f" ({count} such rows)" if count > 1 else ""
     raise DataError(

@@ -22,6 +22,8 @@ PLAIN_NUMBER = r"^(?:0|[1-9][0-9]{0,17})$"  # Fits 64 bits, and is what such a n
 WHOLE_FLOAT = r"^-?\d+\.0*$"
 NUMBER = r"^-?\d+(\.\d*)?$"
 LINE_BREAKS = r"[\n\r\x0b\x0c\x1c\x1d\x1e\x{85}\x{2028}\x{2029}]"
+NO_TEXT = r"\x00|^\x{feff}"  # A file of UTF-16 or one that was not written to its end; files that were put together.
+MAX_KEY_BYTES = 2**14  # Keys are read, kept and shown everywhere; one so long is a line or a file gone wrong.
 NO_VALUE = ("nan", "null", "none", "na", "n/a", "<na>", "nil")  # As programs write a missing number.
 MAX_EXACT_FLOAT = 2**53  # Whole numbers above it are not told apart by a float column.
 UINT32 = 2**32
@@ -109,6 +111,10 @@ class KeyColumn:
         found = tables.collect(self.table, self.table.frame.select(self._text.alias("key")).unique())["key"]
         self._refuse(found.is_null() | (found.str.strip_chars() == ""), found, "an id in every row")
         self._refuse(found.str.contains(LINE_BREAKS), found, "ids without line breaks")
+        self._refuse(
+            found.str.contains(NO_TEXT), found, "ids of UTF-8 text, without NUL characters or byte order marks"
+        )
+        self._refuse(found.str.len_bytes() > MAX_KEY_BYTES, found, f"ids of at most {MAX_KEY_BYTES:,} bytes")
         number = found.str.contains(NUMBER)
         whole = found.str.contains(WHOLE_FLOAT)
         if number.all():

@@ -12,6 +12,9 @@ __all__ = ["scan", "scan_movies"]
 
 LINE = pl.col("line")
 SEPARATORS = (" ", "\t")
+MAX_LINE_BYTES = 2**16  # Of a .dat: the pattern takes seconds on a line of megabytes.
+MAX_MOVIES_BYTES = 2**28
+OLD_LINE_BREAK = r"\r[^\r\n]"  # Of old Macintosh files; polars takes all of such a file for one line.
 WITH_HEADER = "For more columns give the file a header and the ending .csv or .tsv"
 RATING = r"^(?<user>.+?)::(?<item>.+?)::(?<rating>[^:]*)::(?<timestamp>[^:]*)$"
 MOVIE = r"^(?<item>.+?)::(?<title>.*)::(?<genres>.*?)$"
@@ -31,18 +34,27 @@ def scan(path: Path) -> Table:
 
 
 def _ratings(lines: Table) -> Table:
-    frame = lines.frame.with_columns(LINE.str.extract_groups(RATING).alias("fields")).unnest("fields")
+    frame = lines.frame.with_columns(_short_enough().str.extract_groups(RATING).alias("fields")).unnest("fields")
     _refuse(lines, frame.filter(pl.col("user").is_null()), "`user::item::rating::time`", WITH_HEADER)
     return Table(lines.path, frame.drop("line"), lines.unit)
+
+
+def _short_enough() -> pl.Expr:
+    """The line, null where it is so long that it can be nothing of ours."""
+    return pl.when(LINE.str.len_bytes() <= MAX_LINE_BYTES).then(LINE)
 
 
 def _words(lines: Table) -> Table:
     count = LINE.str.count_matches(r"\S+")
     gapless = pl.len() == pl.col(ROW).max()  # no blank line but at the end
     separated = {f"by {name!r}": gapless & LINE.str.contains(rf"^\S+{name}\S+$").all() for name in SEPARATORS}
-    found = tables.collect(lines, lines.frame.select(least=count.min(), most=count.max(), **separated))
-    least, most, *by = found.row(0)
+    old = LINE.str.contains(OLD_LINE_BREAK)
+    found = tables.collect(lines, lines.frame.select(least=count.min(), most=count.max(), old=old.any(), **separated))
+    least, most, is_old, *by = found.row(0)
     form = "`user item`, or `user item item …` with one line per user"
+    if is_old:
+        remedy = "It holds a carriage return. Convert the file to line feeds, or to carriage return and line feed"
+        _refuse(lines, lines.frame.filter(old), form, remedy)
     if least == 1:
         _refuse(lines, lines.frame.filter(count == 1), form, WITH_HEADER)
     if most is None or most == 2:
@@ -59,7 +71,7 @@ def _pairs(lines: Table, separator: str | None) -> pl.LazyFrame:
     if separator is None:
         fields = LINE.str.extract_groups(r"^\s*(?<user>\S+)\s+(?<item>\S+)\s*$")
         return lines.frame.select(ROW, fields.alias("fields")).unnest("fields")
-    frame = pl.scan_csv(
+    frame = tables.scan_csv(
         lines.path, has_header=False, separator=separator, quote_char=None, truncate_ragged_lines=True,
         schema={"user": pl.String, "item": pl.String}, row_index_name=ROW, row_index_offset=1,
     )  # fmt: skip
@@ -101,13 +113,16 @@ def scan_movies(path: Path) -> Table:
         DataError: A line is of another form.
     """
     tables.check(path)
+    size = path.stat().st_size
+    if size > MAX_MOVIES_BYTES:
+        raise DataError(f"{path} is {size:,} bytes, expected at most {MAX_MOVIES_BYTES:,}. Give another --titles.")
     content = path.read_bytes()
     try:
-        text = content.decode()
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = content.decode("latin-1")
     frame = pl.LazyFrame({"line": text.split("\n")}).with_row_index(ROW, offset=1)
     lines = Table(path, frame.with_columns(LINE.str.strip_chars()).filter(LINE != ""), "line")
-    fields = lines.frame.with_columns(LINE.str.extract_groups(MOVIE).alias("fields")).unnest("fields")
+    fields = lines.frame.with_columns(_short_enough().str.extract_groups(MOVIE).alias("fields")).unnest("fields")
     _refuse(lines, fields.filter(pl.col("item").is_null()), "`item::title::genres`", "Give another --titles")
     return Table(path, fields.drop("line"), "line")

@@ -1,7 +1,6 @@
 """MovieLens-100K, as RecBole's wheel carries it, from the package registry pip is set up for."""
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
+from sasrec_runtime.atomic import disk
 from sasrec_train.errors import DataError
 
 __all__ = ["ML_100K", "fetch"]
@@ -37,7 +37,7 @@ def fetch(cache: Path | None = None) -> Path:
         with tempfile.TemporaryDirectory(prefix="sasrec-edge-") as scratch:
             wheel = _download(Path(scratch))
             for name, content in _unpack(wheel).items():
-                _write_atomically(folder / name, content)
+                _write(folder / name, content)
     return folder / "ml-100k.inter"
 
 
@@ -75,11 +75,8 @@ def _unpack(wheel: Path) -> dict[str, bytes]:
     return contents
 
 
-def _write_atomically(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+def _write(path: Path, content: bytes) -> None:
     try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        disk.write_file(path, content)
+    except OSError as error:
+        raise DataError(f"ml-100k: {path} cannot be written ({error.strerror or error}). {INSTEAD}") from error

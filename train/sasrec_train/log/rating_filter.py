@@ -25,9 +25,8 @@ def drop_low(table: Table, filters: Filters) -> Table:
     if filters.min_rating is None:
         return table
     name = column_names.find(
-        str(table.path), table.columns, option="--rating-column", asked=filters.rating_column,
-        usual=column_names.RATING_NAMES,
-    )  # fmt: skip
+        table, option="--rating-column", asked=filters.rating_column, usual=column_names.RATING_NAMES
+    )
     dtype = table.frame.collect_schema()[name]
     if not (dtype.is_numeric() or dtype == pl.String):
         raise DataError(f"{table.path}: column {name!r} is of type {dtype}, expected ratings as numbers.")

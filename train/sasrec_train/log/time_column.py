@@ -37,7 +37,8 @@ class TimeColumn:
         dtype = self.table.frame.collect_schema()[self.name]
         rule = "a time in every row"
         if dtype.is_temporal() and dtype not in {pl.Time, pl.Duration}:
-            self._value = column.cast(pl.Datetime("us")).to_physical()
+            self._value = column.cast(pl.Datetime("us"), strict=False).to_physical()
+            rule = "a time in every row, in years that microseconds of 64 bits reach"
         elif dtype.is_integer():
             self._value, rule = column.cast(pl.Int64, strict=False), "a time of 64 bits in every row"
         elif dtype.is_float():

@@ -29,10 +29,12 @@ def read(path: Path, item_keys: list[str], *, item_column: str | None = None) ->
     table = lines.scan_movies(path) if is_movies else tables.scan(path)
     seen = table.columns
     asked = item_column if item_column in seen else None
-    item = column_names.find(str(path), seen, option="--item-column", asked=asked, usual=column_names.ITEM_NAMES)
+    item = column_names.find(table, option="--item-column", asked=asked, usual=column_names.ITEM_NAMES)
     title = column_names.guess(seen, column_names.TITLE_NAMES)
     if title is None:
         raise DataError(f"{path} has the columns {', '.join(map(repr, seen))}, expected one called title or name.")
+    if repeated := table.repeated & {title, "release_year"}:
+        raise DataError(f"{path} has two or more columns called {min(repeated)!r}, expected one. Rename the others.")
     has_year = "release_year" in seen
     rows = tables.collect(table, table.frame.select([title, *(["release_year"] if has_year else [])]))
     text = rows[title].cast(pl.String).fill_null("").str.replace_all(r"\s+", " ").str.strip_chars()

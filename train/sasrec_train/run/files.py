@@ -2,13 +2,15 @@
 
 import csv
 import json
-import zipfile
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from sasrec_train.errors import damaged, missing
+from sasrec_train import npz, untrusted_files
+from sasrec_train.errors import damaged
 from sasrec_train.log.interactions import Histories, Interactions
 from sasrec_train.split import NOBODY, SplitPoints
 from sasrec_train.training.state import Epoch
@@ -23,6 +25,9 @@ __all__ = [
     "write_json",
     "write_split",
 ]
+
+MAX_JSON_BYTES = 2**24  # metrics.json has some 20 kB.
+MAX_LIST_BYTES = 2**36  # Keys or titles. Their number is compared with the histories, and memory ends earlier.
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -60,7 +65,7 @@ def _write_lines(path: Path, lines: list[str]) -> None:
 def read_interactions(path: Path, name: str) -> Interactions:
     """Return what write_interactions wrote, checked for what a damaged file could hold."""
     items = _read_lines(path / "items.txt")
-    titles = _read_lines(path / "titles.txt") if (path / "titles.txt").is_file() else None
+    titles = _read_lines(path / "titles.txt") if os.path.lexists(path / "titles.txt") else None
     if titles is not None and len(titles) != len(items):
         raise damaged(path / "titles.txt", f"{len(titles)} lines, expected one per item ({len(items)})")
     histories = _read_histories(path / "histories.npz", len(items))
@@ -72,24 +77,33 @@ def read_interactions(path: Path, name: str) -> Interactions:
 
 def _read_lines(path: Path) -> list[str]:
     try:
-        text = path.read_bytes().decode()
-    except FileNotFoundError as error:
-        raise missing(path) from error
+        text = untrusted_files.read(path, limit_bytes=MAX_LIST_BYTES).decode()
     except UnicodeDecodeError as error:
         raise damaged(path, "bytes that are no UTF-8") from error
     return text.removesuffix("\n").split("\n") if text else []
 
 
-def _read_histories(path: Path, n_items: int) -> Histories:
+def _read_arrays(path: Path, names: tuple[str, ...]) -> list[NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            offsets, item_ids = arrays["offsets"], arrays["item_ids"]
-    except FileNotFoundError as error:
-        raise missing(path) from error
-    except (ValueError, KeyError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise damaged(path, f"no two arrays `offsets` and `item_ids` ({error})") from error
+        with untrusted_files.opened(path) as file:
+            arrays = npz.read(file)
+        return [arrays[name] for name in names]
+    except (npz.NpzError, KeyError) as error:
+        *others, last = (f"`{name}`" for name in names)
+        seen = error if isinstance(error, npz.NpzError) else f"only {', '.join(arrays)[:80]}"
+        raise damaged(path, f"no arrays {', '.join(others)} and {last} ({seen})") from error
+
+
+def _read_histories(path: Path, n_items: int) -> Histories:
+    offsets, item_ids = _read_arrays(path, ("offsets", "item_ids"))
     sound = offsets.dtype == np.int64 and item_ids.dtype == np.int32 and offsets.ndim == item_ids.ndim == 1
-    if not sound or not offsets.size or offsets[0] or offsets[-1] != item_ids.size or (np.diff(offsets) < 0).any():
+    if (
+        not sound
+        or not offsets.size
+        or offsets[0]
+        or offsets[-1] != item_ids.size
+        or (offsets[1:] < offsets[:-1]).any()
+    ):
         raise damaged(path, f"offsets {offsets.dtype} {offsets.shape} that do not fit item_ids {item_ids.shape}")
     if item_ids.size and not (item_ids.min() >= 1 and item_ids.max() <= n_items):
         raise damaged(path, f"item ids outside [1, {n_items}]")
@@ -103,13 +117,7 @@ def write_split(path: Path, points: SplitPoints) -> None:
 
 def read_split(path: Path, histories: Histories) -> SplitPoints:
     """Return what write_split wrote, checked to lie within the histories."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            points = SplitPoints(arrays["train_ends"], arrays["validation"], arrays["test"])
-    except FileNotFoundError as error:
-        raise missing(path) from error
-    except (ValueError, KeyError, OSError, EOFError, AttributeError, TypeError, zipfile.BadZipFile) as error:
-        raise damaged(path, f"no arrays `train_ends`, `validation` and `test` ({error})") from error
+    points = SplitPoints(*_read_arrays(path, ("train_ends", "validation", "test")))
     arrays_of = (points.train_ends, points.validation, points.test)
     if any(array.dtype != np.int64 or array.shape != (len(histories),) for array in arrays_of):
         raise damaged(path, f"arrays that are not int64 ({len(histories)},)")
@@ -133,12 +141,22 @@ def read_metrics(path: Path) -> dict[str, Any]:
 
 def read_json(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file."""
+    content = untrusted_files.read(path, limit_bytes=MAX_JSON_BYTES)
     try:
-        value = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise missing(path) from error
-    except ValueError as error:
-        raise damaged(path, f"no JSON ({error})") from error
+        value = json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError) as error:
+        raise damaged(path, f"no JSON ({str(error)[:200]})") from error
     if not isinstance(value, dict):
         raise damaged(path, "no JSON object")
+    return value
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("an object names a field twice")
     return value

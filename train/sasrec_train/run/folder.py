@@ -1,24 +1,25 @@
 """A RUN folder: a trained network with everything needed to judge and to export it, without the log it came from."""
 
-import platform
-import zipfile
-from collections.abc import Callable
+import json
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
-from sasrec_train import errors, split, staging
+from sasrec_runtime.atomic import folder, overlap, side
+from sasrec_runtime.atomic.kinds import is_ours
+from sasrec_train import errors, run_config, split, untrusted_files
 from sasrec_train.config import ModelConfig, TrainConfig
-from sasrec_train.errors import ConfigError, RunError
-from sasrec_train.log.filters import Filters
+from sasrec_train.errors import RunError
 from sasrec_train.log.interactions import Interactions
 from sasrec_train.run import files
+from sasrec_train.run_config import CONFIG, FORMAT_VERSION, RUN, RunConfig
 from sasrec_train.split import Split, SplitConfig
-from sasrec_train.training.checkpoints import Checkpoints, folder_of
+from sasrec_train.training.checkpoints import TRAINING, Checkpoints, folder_of
 from sasrec_train.training.state import Epoch
 
 if TYPE_CHECKING:
@@ -26,34 +27,10 @@ if TYPE_CHECKING:
     from sasrec_train.training.distribute import Workers
     from sasrec_train.training.loop import Trained
 
-__all__ = ["CONFIG", "FORMAT_VERSION", "Run", "RunConfig", "check_unfinished", "create", "join"]
+__all__ = ["CONFIG", "FORMAT_VERSION", "RUN", "Run", "RunConfig", "check", "create", "finished", "join"]
 
-FORMAT_VERSION = 1
-CONFIG = "config.json"
-VERSIONED = ("sasrec-edge", "tensorflow", "keras", "numpy")
-
-
-class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """config.json: what made the run."""
-
-    format_version: int
-    """Of the folder's layout; newer ones are refused."""
-    preset: str
-    """The preset the two configurations started from."""
-    data: str
-    """What the log was called on the command line."""
-    data_sha256: str
-    """Interactions.sha256 of the log."""
-    model: ModelConfig
-    """The network."""
-    train: TrainConfig
-    """The recipe."""
-    versions: dict[str, str]
-    """Python and the packages that made the weights."""
-    filters: Filters = Filters()
-    """What of the log was left out."""
-    split: SplitConfig | None = None
-    """How the log was split; None in runs older than split.npz: leave-one-out."""
+PARTS = (CONFIG, "metrics.json", "split.npz", "model.keras")
+"""Files of one run, which must not be mixed with another's."""
 
 
 class Run:
@@ -71,6 +48,9 @@ class Run:
         """The log, as far as the model knows it."""
         self.metrics = metrics
         """Test metrics as written by training: {"full": {"hr@10": …}, "sampled": {…}, "popularity": {…}, …}."""
+        self._states: dict[str, untrusted_files.State | None] = {
+            name: untrusted_files.state(path / name) for name in PARTS
+        }
 
     @classmethod
     def load(cls, path: str | Path) -> "Run":
@@ -80,17 +60,24 @@ class Run:
             RunError: The folder or a file is missing or damaged; the message names it.
         """
         path = Path(path)
-        if not path.is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where it may not look
+            folder.repair(path, RUN)
+        if not os.path.isdir(path):  # noqa: PTH112
             raise RunError(f"{path} is no folder. Give a folder that `sasrec-edge train` wrote.")
-        config = _read_config(path)
+        states = {name: untrusted_files.state(path / name) for name in PARTS}
+        config = run_config.read(path)
         interactions = replace(files.read_interactions(path, config.data), filters=config.filters)
         if interactions.n_items != config.model.n_items:
             raise errors.damaged(path / "items.txt", f"{interactions.n_items} items, expected {config.model.n_items}")
         if interactions.sha256 != config.data_sha256:
             raise errors.damaged(path / "histories.npz", "other histories or keys than the model was trained on")
-        if not (path / "model.keras").is_file():
-            raise errors.missing(path / "model.keras")
-        return cls(path, config, interactions, files.read_metrics(path / "metrics.json"))
+        with untrusted_files.opened(path / "model.keras"):
+            pass  # it is there, and may be read
+        loaded = cls(path, config, interactions, files.read_metrics(path / "metrics.json"))
+        loaded._states = states
+        for name in PARTS:
+            loaded._as_loaded(name)
+        return loaded
 
     @property
     def model_config(self) -> ModelConfig:
@@ -121,7 +108,7 @@ class Run:
         if self.config.split is None:
             return split.leave_one_out(self.interactions)
         histories = self.interactions.histories
-        return files.read_split(self.path / "split.npz", histories).apply(histories)
+        return files.read_split(self._as_loaded("split.npz"), histories).apply(histories)
 
     def model(self) -> "SASRec":
         """Load the trained network.
@@ -129,19 +116,17 @@ class Run:
         Raises:
             RunError: model.keras is damaged, or holds another network than config.json says.
         """
-        import keras  # noqa: PLC0415, TID251 - a Run is cheap until its network is asked for
+        from sasrec_train import saved_network  # noqa: PLC0415 - a Run is cheap until its network is asked for
 
-        from sasrec_train.network.model import SASRec  # noqa: PLC0415
+        path = self._as_loaded("model.keras")
+        return saved_network.load(path, self.model_config)
 
-        path = self.path / "model.keras"
-        try:
-            model = keras.saving.load_model(path, compile=False)
-        except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-            reason = str(error).strip().partition("\n")[0][:200]
-            raise errors.damaged(path, reason or type(error).__name__) from error
-        if not isinstance(model, SASRec) or model.config != self.model_config:
-            raise errors.damaged(path, f"another network than {CONFIG} describes")
-        return model
+    def _as_loaded(self, name: str) -> Path:
+        """Return the path of a file, if it is the one that was there when the run was loaded."""
+        path = self.path / name
+        if untrusted_files.state(path) != self._states.get(name):
+            raise RunError(f"{path} was replaced after the run was loaded, or is gone. Load the run again.")
+        return path
 
 
 def create(
@@ -157,6 +142,7 @@ def create(
     checkpoint_every_s: float = 600.0,
     on_epoch: Callable[[Epoch], None] | None = None,
     workers: "Workers | None" = None,
+    inputs: Iterable[Path] = (),
 ) -> Run:
     """Train on a log, measure on its test items, and write the RUN folder.
 
@@ -175,9 +161,14 @@ def create(
         checkpoint_every_s: Seconds between checkpoints within an epoch; there is one after each epoch anyway.
         on_epoch: Called after each epoch.
         workers: Those who train together, see distribute.connect; this is their chief, the others call join().
+        inputs: Files that are read, which the folder must not hold.
+
+    Returns:
+        The run; with `resume`, one that is there already if it is of the same log and options.
 
     Raises:
-        RunError: `out` exists already, or holds an unfinished training that is neither resumed nor to be replaced.
+        OutputError: `out` exists already, or something beside it is not ours, or another training writes to it.
+        RunError: There is an unfinished training that is neither resumed nor to be replaced.
         TrainError: See loop.train.
     """
     from sasrec_train.evaluation import evaluate  # noqa: PLC0415 - reading a Run is light
@@ -185,42 +176,37 @@ def create(
 
     workers = workers or distribute.ALONE
     split_config = split_config or SplitConfig()
+    inputs = tuple(inputs)
+    out = overlap.resolved(Path(out))
+    config = run_config.describe(interactions, model_config, train_config, split_config, preset)
+    if resume and not force and (done := _finished(out, config)):
+        return done
     points = split.split(interactions, split_config)
     parts = points.apply(interactions.histories)
-    config = RunConfig(
-        format_version=FORMAT_VERSION,
-        preset=preset,
-        data=interactions.name,
-        data_sha256=interactions.sha256,
-        model=model_config,
-        train=train_config,
-        versions={"python": platform.python_version(), **{name: metadata.version(name) for name in VERSIONED}},
-        filters=interactions.filters,
-        split=split_config,
-    )
-    checkpoints = Checkpoints(folder_of(Path(out)), _identity(config), every_s=checkpoint_every_s)
-    with staging.staged(Path(out), force=force, marker=CONFIG) as folder:
-        check_unfinished(Path(out), force=force, resume=resume)
-        if not resume:
-            checkpoints.remove()
-        trained = loop.train(
-            interactions,
-            model_config,
-            train_config,
-            split=parts,
-            on_epoch=on_epoch,
-            checkpoints=checkpoints,
-            workers=workers,
-        )
-        trained.model.save(folder / "model.keras")
-        files.write_json(folder / CONFIG, msgspec.to_builtins(config))
-        files.write_interactions(folder, interactions)
-        files.write_split(folder / "split.npz", points)
-        files.write_json(folder / "split.json", _describe(interactions, split_config, parts, trained))
-        files.write_history(folder / "history.csv", trained.epochs)
-        learning_curve.draw(folder / "learning_curve.svg", trained.epochs, trained.best_epoch)
-        files.write_json(folder / "metrics.json", evaluate.on_test(trained.model, parts))
-    checkpoints.remove()
+    check(out, force=force, resume=resume, inputs=inputs)
+    checkpoints = Checkpoints(folder_of(out), run_config.identity(config), every_s=checkpoint_every_s)
+    with checkpoints.held(out):
+        with folder.staged(out, RUN, force=force, inputs=inputs) as place:
+            if not resume:
+                checkpoints.remove()
+            trained = loop.train(
+                interactions,
+                model_config,
+                train_config,
+                split=parts,
+                on_epoch=on_epoch,
+                checkpoints=checkpoints,
+                workers=workers,
+            )
+            trained.model.save(place / "model.keras")
+            files.write_json(place / CONFIG, msgspec.to_builtins(config))
+            files.write_interactions(place, interactions)
+            files.write_split(place / "split.npz", points)
+            files.write_json(place / "split.json", _describe(interactions, split_config, parts, trained))
+            files.write_history(place / "history.csv", trained.epochs)
+            learning_curve.draw(place / "learning_curve.svg", trained.epochs, trained.best_epoch)
+            files.write_json(place / "metrics.json", evaluate.on_test(trained.model, parts))
+        checkpoints.remove()  # the RUN is on the disk by now
     return Run.load(out)
 
 
@@ -243,22 +229,55 @@ def join(
     loop.train(interactions, model_config, train_config, split=parts, workers=workers)
 
 
-def check_unfinished(out: Path, *, force: bool, resume: bool) -> None:
-    """Refuse to start over where an unfinished training would be lost.
+def check(out: Path, *, force: bool, resume: bool, inputs: Iterable[Path] = (), may_be_finished: bool = False) -> None:
+    """Refuse a place for a RUN before any work.
+
+    Args:
+        out: The folder to write.
+        force: Whether an existing RUN and an unfinished training may be replaced.
+        resume: Whether an unfinished training is gone on with.
+        inputs: Files that are read.
+        may_be_finished: Let a RUN that is there pass with `resume`, as `finished` asks about it later.
 
     Raises:
+        OutputError: The place is taken, or something beside it is not ours, or another training writes there.
         RunError: There are checkpoints, and neither --resume nor --force says what to do with them.
     """
-    folder = folder_of(out)
-    if not (force or resume) and folder.exists():
-        raise RunError(f"{folder} holds an unfinished training. Go on with --resume, or start over with --force.")
+    inputs = tuple(inputs)
+    place = folder_of(out)
+    overlap.refuse(place, inputs)
+    if not (may_be_finished and resume and not force and is_ours(overlap.resolved(out), RUN)):
+        folder.check(out, RUN, force=force, inputs=inputs)
+    side.check(place, TRAINING, job="training")
+    if not (force or resume) and side.is_used(place, TRAINING):
+        raise RunError(f"{place} holds an unfinished training. Go on with --resume, or start over with --force.")
 
 
-def _identity(config: RunConfig) -> dict[str, Any]:
-    """What a checkpoint must have in common with the run that goes on from it."""
-    parts = (config.model, config.train, config.filters, config.split)
-    fields = {name: value for part in parts for name, value in msgspec.to_builtins(part).items()}
-    return {"n_items": config.model.n_items, "a log of SHA-256": config.data_sha256, **fields}
+def finished(
+    out: str | Path,
+    interactions: Interactions,
+    model_config: ModelConfig,
+    train_config: TrainConfig,
+    *,
+    split_config: SplitConfig | None = None,
+) -> Run | None:
+    """Return the RUN at `out` if a training with these arguments has already written it, else None.
+
+    Checkpoints that a kill left beside it are removed.
+    """
+    described = run_config.describe(interactions, model_config, train_config, split_config or SplitConfig(), "custom")
+    return _finished(overlap.resolved(Path(out)), described)
+
+
+def _finished(out: Path, config: RunConfig) -> Run | None:
+    try:
+        run = Run.load(out)
+    except RunError:
+        return None
+    if json.dumps(run_config.identity(run.config)) != json.dumps(run_config.identity(config)):
+        return None
+    side.remove(folder_of(out), TRAINING)
+    return run
 
 
 def _describe(interactions: Interactions, config: SplitConfig, parts: Split, trained: "Trained") -> dict[str, Any]:
@@ -279,16 +298,3 @@ def _describe(interactions: Interactions, config: SplitConfig, parts: Split, tra
         "chosen_on": "validation, whole catalogue, seen items excluded, ndcg@10",
         "best_epoch": trained.best_epoch,
     }
-
-
-def _read_config(path: Path) -> RunConfig:
-    raw = files.read_json(path / CONFIG)
-    version = raw.get("format_version")
-    if isinstance(version, int) and version > FORMAT_VERSION:
-        raise RunError(
-            f"{path / CONFIG}: format_version is {version}, this sasrec-edge reads up to {FORMAT_VERSION}. Upgrade it."
-        )
-    try:
-        return msgspec.convert(raw, RunConfig)
-    except (msgspec.ValidationError, ConfigError) as error:
-        raise errors.damaged(path / CONFIG, str(error)) from error

@@ -2,8 +2,7 @@
 
 import contextlib
 import json
-import os
-import shutil
+import re
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -14,15 +13,33 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_runtime.atomic import disk, scratch, side
+from sasrec_runtime.atomic.kinds import FolderKind
 from sasrec_train import errors
 from sasrec_train.errors import ConfigError, RunError
 from sasrec_train.training.state import Progress
 
-__all__ = ["Checkpoints", "folder_of"]
+__all__ = ["TRAINING", "Checkpoints", "folder_of"]
 
 FORMAT_VERSION = 1
 LAST = "last.npz"
+BEST = re.compile(r"best-[0-9]+\.npz")
 MEMO = "memo"  # Key of the JSON among the arrays; they are one file, so they are of one moment.
+
+
+def _paths(data: bytes) -> list[str]:
+    scratch.check_description(data, TRAINING.name)
+    return []
+
+
+TRAINING = FolderKind(
+    name="an unfinished training",
+    marker=scratch.MARKER,
+    paths=_paths,
+    unmarked=re.compile(r"last\.npz|best-[0-9]+\.npz|\.(last|best-[0-9]+)\.npz\.partial"),
+    needs_marker=False,  # version 0.1 wrote none
+)
+"""The folder of the checkpoints; the marker says whose it is, and is locked while the training runs."""
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -59,6 +76,16 @@ class Checkpoints:
         """Return whether there is something to go on from."""
         return (self.folder / LAST).is_file()
 
+    @contextlib.contextmanager
+    def held(self, out: Path) -> Iterator["Checkpoints"]:
+        """Keep the folder for this process, so that no other training into `out` runs at the same time.
+
+        Raises:
+            OutputError: Another one does, or the folder holds something that is not ours.
+        """
+        with side.held(self.folder, TRAINING, out, job="training"):
+            yield self
+
     def save(self, arrays: Arrays, progress: Progress, *, best: Arrays | None = None) -> None:
         """Save the state, and with it the weights of the best epoch where that is the one just finished.
 
@@ -76,7 +103,7 @@ class Checkpoints:
                 _write(self.folder / _best_name(progress), best)
             _write(self.folder / LAST, {**arrays, MEMO: np.array(json.dumps(memo))})
         for old in self.folder.glob("best-*.npz"):
-            if old.name != _best_name(progress):
+            if old.name != _best_name(progress) and BEST.fullmatch(old.name):
                 old.unlink()
         self._saved = time.monotonic()
 
@@ -108,8 +135,8 @@ class Checkpoints:
         return _read(self.folder / _best_name(progress))
 
     def remove(self) -> None:
-        """Remove the folder: the run is whole."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Remove the checkpoints: the run is whole, or starts over. The marker stays until nobody holds the folder."""
+        side.clear(self.folder, TRAINING)
 
     def _compare(self, identity: Mapping[str, Any]) -> None:
         for name, now in self._identity.items():
@@ -137,14 +164,12 @@ def _best_name(progress: Progress) -> str:
 
 
 def _write(path: Path, arrays: Arrays) -> None:
-    """Write beside the place, flush to the disk, rename."""
+    """Write beside the place, flush to the disk, rename, flush the folder."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type] # a key may not be allow_pickle, and none is
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        disk.move(partial, path)
     finally:
         partial.unlink(missing_ok=True)
 

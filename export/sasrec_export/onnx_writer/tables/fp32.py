@@ -23,8 +23,8 @@ class Table(Protocol):
     def score(self, builder: GraphBuilder, user: ir.Value) -> tuple[ir.Value, ir.Value | None]:
         """Return the dot products of `user` float32 (B, D), transformed, with every stored row, float32 (B, rows).
 
-        Where the second value is not None, each row of the first is still to be multiplied with it, positive (B, 1):
-        that is cheaper for the k best than for all.
+        Where the second value is not None, each row of the first is still to be multiplied with it, positive (B, 1), by
+        who ranks them: that is cheaper for those that can be among the best than for all.
         """
 
 

@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_export import markdown
 from sasrec_export.errors import ExportError
 from sasrec_runtime.bundle import Bundle
 from sasrec_train.log.interactions import Histories, Interactions
@@ -30,8 +31,8 @@ class Evidence:
     """Users with one item each held back."""
     train: Histories
     """What the model may have learned from: item counts, and histories to measure ranges on."""
-    user_keys: Sequence[str]
-    """(H,). Keys of the held-out users."""
+    user_keys: Sequence[str] | None = None
+    """(H,). Keys of the held-out users; None: a report is not to name them."""
 
     def sample(self, most: int, seed: int) -> "Evidence":
         """Return at most that many of the users, drawn from the seed, in their order."""
@@ -40,7 +41,8 @@ class Evidence:
         numbered = replace(self.held_out, users=np.arange(self.held_out.users.size))
         rows = numbered.sample(most, seed).users
         held_out = HeldOut(self.held_out.users[rows], self.held_out.histories.take(rows), self.held_out.targets[rows])
-        return replace(self, held_out=held_out, user_keys=[self.user_keys[row] for row in rows])
+        keys = None if self.user_keys is None else [self.user_keys[row] for row in rows]
+        return replace(self, held_out=held_out, user_keys=keys)
 
 
 def shown_name(log: Interactions) -> str:
@@ -56,9 +58,8 @@ def making_of(run: Run) -> dict[str, Any]:
 
 def evidence_of_run(run: Run, parts: Split) -> Evidence:
     """Return what a run's own bundle is judged by."""
-    log, users = run.interactions, parts.test.users
     kind = (run.config.split or SplitConfig()).kind
-    return Evidence(shown_name(log), kind, parts.test, parts.train, [log.user_keys[user] for user in users])
+    return Evidence(shown_name(run.interactions), kind, parts.test, parts.train)
 
 
 def evidence_of(
@@ -66,12 +67,20 @@ def evidence_of(
     bundle: Bundle,
     *,
     split_config: SplitConfig | None = None,
+    name_users: bool = False,
     say: Callable[[str], None] = lambda _: None,
 ) -> Evidence:
     """Return the test items of `log` (leave-one-out by default), translated by item key into the bundle's ids.
 
     Items that the bundle does not know are left out of the histories; users whose held-out item it does not know
     cannot be judged and are left out too. Both are said, and where the bundle was trained on another split.
+
+    Args:
+        log: Whom to judge by.
+        bundle: What is judged.
+        split_config: How the log is split; None: leave-one-out.
+        name_users: Keep the users' keys, for the list of those who lost most.
+        say: Told what was left out.
 
     Raises:
         ExportError: The log and the bundle have no item in common to judge by.
@@ -90,15 +99,15 @@ def evidence_of(
     rows = np.flatnonzero(targets)
     if not rows.size:
         raise ExportError(
-            f"{log.name}: none of its {len(targets)} held-out items is in the bundle's vocabulary "
+            f"{markdown.visible(log.name)}: none of its {len(targets)} held-out items is in the bundle's vocabulary "
             f"(its first key is {log.item_keys[0]!r:.40}, the bundle's is {bundle.vocabulary.key(1)!r:.40}). "
             "Give the log that the bundle was trained on, or check --item-column."
         )
     histories, unknown_items = _translated(test.histories.take(rows), translation)
     if unknown_items or rows.size < len(targets):
         say(
-            f"{unknown_items} history items and {len(targets) - rows.size} held-out items of {log.name} are not in the "
-            "bundle's vocabulary and were left out."
+            f"{unknown_items} history items and {len(targets) - rows.size} held-out items of "
+            f"{markdown.visible(log.name)} are not in the bundle's vocabulary and were left out."
         )
     users = test.users[rows]
     return Evidence(
@@ -106,7 +115,7 @@ def evidence_of(
         split=asked.kind,
         held_out=HeldOut(users=users, histories=histories, targets=targets[rows]),
         train=_translated(parts.train, translation)[0],
-        user_keys=[log.user_keys[user] for user in users],
+        user_keys=[log.user_keys[user] for user in users] if name_users else None,
     )
 
 

@@ -1,6 +1,7 @@
 """The users who lost most by a variant: what they took, and what both variants recommend them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,7 @@ def worst_users(
         history = evidence.held_out.histories[row]
         found.append(
             WorstUser(
-                user=evidence.user_keys[row],
+                **_who(evidence, row),
                 history_length=len(history),
                 history=[_item(vocabulary, int(item_id), None, target) for item_id in history[-NEWEST:]],
                 held_out=_item(vocabulary, target, None, target),
@@ -61,6 +62,14 @@ def worst_users(
             )
         )
     return found
+
+
+def _who(evidence: Evidence, row: int) -> dict[str, Any]:
+    """Return the fields that say who it is: by place, unless the users' keys are there."""
+    if evidence.user_keys is not None:
+        return {"user": evidence.user_keys[row], "row": None}
+    place = 1 + int(evidence.held_out.users[row])
+    return {"user": f"row {place}", "row": place}
 
 
 def _top(vocabulary: Vocabulary, items: Sequence[int], scores: Sequence[float], target: int) -> list[ListedItem]:

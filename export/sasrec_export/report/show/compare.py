@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from sasrec_export import markdown as markdown_module
 from sasrec_export.report.schema import Report, VariantReport
 from sasrec_export.report.show import formatting, text
 
@@ -38,9 +39,8 @@ def render(old: Report, new: Report, *, markdown: bool = False) -> str:
     verdicts = [f"Verdict before: {old.verdict.sentence}", f"Verdict now: {new.verdict.sentence}"]
     notes = [f"Not the same measurement: {difference}." for difference in _differences(old, new)]
     if markdown:
-        verdicts = [f"- {line}" for line in verdicts]
-        notes = [f"- {line}" for line in notes]
-    return "\n".join([*lines, "", *notes, *verdicts])
+        return "\n".join([*lines, "", *(f"- {markdown_module.plain(line)}" for line in [*notes, *verdicts])])
+    return "\n".join(markdown_module.visible(line) for line in [*lines, "", *notes, *verdicts])
 
 
 def plain(old: Report, new: Report) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from importlib import resources
 from typing import Any
 
 import jinja2
+import msgspec
 from markupsafe import Markup
 
+from sasrec_export import markdown
 from sasrec_export.report import schema
 from sasrec_export.report.schema import Report
 from sasrec_export.report.show import formatting, plots
@@ -17,11 +19,11 @@ def html(report: Report) -> str:
     """Return the page; it opens from disk, on a phone, in print, light and dark."""
     source = resources.files("sasrec_export").joinpath("templates/report.html.j2").read_text(encoding="utf-8")
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_visible
     )
     drawn: list[dict[str, Any]] = [
         {"title": picture.title, "caption": picture.caption, "svg": Markup(picture.svg)}  # noqa: S704 - drawn by us
-        for picture in plots.draw(report)
+        for picture in plots.draw(_readable(report))
     ]
     return environment.from_string(source).render(
         report=report,
@@ -31,3 +33,17 @@ def html(report: Report) -> str:
         metrics=schema.METRICS,
         worded=formatting,
     )
+
+
+def _readable(report: Report) -> Report:
+    """Return the report with names that a font can draw."""
+    variants = [
+        msgspec.structs.replace(variant, name=markdown.visible(variant.name), recipe=markdown.visible(variant.recipe))
+        for variant in report.variants
+    ]
+    return msgspec.structs.replace(report, variants=variants)
+
+
+def _visible(value: Any) -> Any:
+    """Return what a template shows: text from outside without hidden characters, what is HTML already as it is."""
+    return markdown.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 
 import click
 
+from sasrec_runtime.cli.printing import printable
+
 __all__ = ["Progress", "by_line", "on_stderr", "unseen"]
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], object]]]
@@ -36,10 +38,10 @@ def by_line(say: Callable[[str], None]) -> Progress:
 def on_stderr(what: str, steps: int) -> Iterator[Callable[[int], object]]:
     """Show a bar where stderr is a terminal, else a line at the start and one now and then."""
     if sys.stderr.isatty():
-        with click.progressbar(length=steps, label=what, file=sys.stderr) as bar:
+        with click.progressbar(length=steps, label=printable(what), file=sys.stderr) as bar:
             yield bar.update
         return
-    click.echo(what, err=True)
+    click.echo(printable(what), err=True)
     done, said = 0, time.monotonic()
 
     def advance(count: int) -> None:

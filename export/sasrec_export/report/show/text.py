@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from sasrec_export import markdown as markdown_module
 from sasrec_export.report.schema import Report, VariantReport
 from sasrec_export.report.show import formatting
 
@@ -37,14 +38,15 @@ def table(report: Report) -> str:
     """Return the report as a table under what was measured, and the verdict below it."""
     lines = [formatting.caption(report), *align(_cells(report, COLUMNS))]
     lines += [f"{other.name}  {other.reason}" for other in report.not_measured]
-    return "\n".join([*lines, "", report.verdict.sentence])
+    return "\n".join(markdown_module.visible(line) for line in [*lines, "", report.verdict.sentence])
 
 
 def markdown(report: Report) -> str:
     """Return the report as Markdown: the verdict, the table, and why the others were passed over."""
-    lines = [f"**{report.verdict.sentence}**", "", *markdown_table(_cells(report, COLUMNS + MORE)), ""]
-    lines += [f"- {line}" for line in formatting.passed_over(report)]
-    return "\n".join([*lines, "", f"{formatting.caption(report)}. {report.machine}."])
+    plain = markdown_module.plain
+    lines = [f"**{plain(report.verdict.sentence)}**", "", *markdown_table(_cells(report, COLUMNS + MORE)), ""]
+    lines += [f"- {plain(line)}" for line in formatting.passed_over(report)]
+    return "\n".join([*lines, "", plain(f"{formatting.caption(report)}. {report.machine}.")])
 
 
 def align(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -58,8 +60,8 @@ def align(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines of Markdown; the first row is the heading."""
-    heading, *body = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    """Return rows as lines of Markdown; the first row is the heading, the first column holds names from outside."""
+    heading, *body = ([markdown_module.plain(name), *figures] for name, *figures in rows)
     rule = ["---", *["---:"] * (len(heading) - 1)]
     return [f"| {' | '.join(row)} |" for row in (heading, rule, *body)]
 

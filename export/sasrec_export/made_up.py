@@ -1,0 +1,116 @@
+"""Histories that nobody had: a bundle goes to every device, and what a person took does not."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sasrec_train.log.interactions import Histories
+
+__all__ = ["POPULAR_SHARE", "TELLING", "MadeUp", "is_somebodys"]
+
+TELLING = 3
+"""Items from which a history tells of a person: any one or two items in a row are somebody's, and say nothing."""
+TRIES = 200
+"""Draws of one history; where all are somebody's, the log has nearly every history of that length."""
+POPULAR_SHARE = 0.5
+"""Share of the items that are drawn among the popular ones, the others from the whole catalogue."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeUp:
+    """Draws histories of a catalogue, none of them a real one."""
+
+    real: Sequence[Histories]
+    """The histories that must not be met: the whole ones first, then what a split left of them."""
+    popular: NDArray[np.int32]
+    """Ids of popular items, at least one."""
+    n_items: int
+    """Size of the catalogue."""
+    max_len: int
+    """Newest items of a history that the network sees."""
+    rng: np.random.Generator
+    """Where chance comes from."""
+
+    def history(self, length: int, *, repeats: bool = False, share: float = POPULAR_SHARE) -> list[int] | None:
+        """Return a history of that length; None where every one of TRIES draws was somebody's.
+
+        Args:
+            length: In items, at least 1.
+            repeats: Some item stands in it twice or more; else each stands once, as long as the catalogue has enough.
+            share: Of popular items.
+        """
+        for _ in range(TRIES):
+            drawn = self._repeating(length, share) if repeats else self.distinct(length, share=share)
+            if not is_somebodys(drawn, self.real, max_len=self.max_len):
+                return drawn
+        return None
+
+    def distinct(self, count: int, *, share: float = POPULAR_SHARE) -> list[int]:
+        """Return so many different items; repetitions fill up where the catalogue has fewer."""
+        found = list(dict.fromkeys(self._items(4 * count, share)))[:count]
+        if len(found) < count:
+            left = self.rng.permutation(np.setdiff1d(np.arange(1, self.n_items + 1), found))
+            found += left[: count - len(found)].tolist()
+        return found + self._items(count - len(found), share)
+
+    def _repeating(self, length: int, share: float) -> list[int]:
+        found = self._items(length, share)
+        if length > 1:
+            first, again = self.rng.choice(length, 2, replace=False)
+            found[again] = found[first]
+        return found
+
+    def _items(self, count: int, share: float) -> list[int]:
+        popular = self.rng.choice(self.popular, count)
+        any_of_all = self.rng.integers(1, self.n_items + 1, count)
+        found: list[int] = np.where(self.rng.random(count) < share, popular, any_of_all).tolist()
+        return found
+
+
+def is_somebodys(item_ids: Sequence[int], real: Sequence[Histories], *, max_len: int) -> bool:
+    """Say whether made-up ids give a real history away.
+
+    They do where their newest max_len items stand in a real one in a row, so also where they are one, or its beginning
+    or end; and where they end with the whole of one, or of what a split left of it. Only what has at least TELLING
+    items counts.
+
+    Args:
+        item_ids: Oldest first.
+        real: The whole histories first, then parts of them.
+        max_len: Newest items of a history that the network sees.
+    """
+    if len(item_ids) < TELLING:
+        return False
+    newest = item_ids[-max(max_len, TELLING) :]
+    return _holds(real[0], newest) or any(_is_the_end_of(histories, item_ids) for histories in real)
+
+
+def _holds(histories: Histories, run: Sequence[int]) -> bool:
+    """Say whether the items stand in a history one after the other."""
+    last = np.flatnonzero(histories.item_ids == run[-1])
+    first_of_history = histories.offsets[np.searchsorted(histories.offsets, last, side="right") - 1]
+    last = last[last - first_of_history >= len(run) - 1]
+    for back in range(1, len(run)):
+        last = last[histories.item_ids[last - back] == run[-1 - back]]
+    return bool(last.size)
+
+
+def _is_the_end_of(histories: Histories, item_ids: Sequence[int]) -> bool:
+    """Say whether the items end with a whole history of at least TELLING items."""
+    if not histories.item_ids.size:
+        return False
+    rows = np.flatnonzero(histories.item_ids[histories.offsets[1:] - 1] == item_ids[-1])  # few, of many users
+    ends = histories.offsets[rows + 1]
+    lengths = ends - histories.offsets[rows]
+    fitting = (lengths >= TELLING) & (lengths <= len(item_ids))
+    ends, lengths = ends[fitting], lengths[fitting]
+    for back in range(1, len(item_ids) + 1):
+        same = histories.item_ids[ends - back] == item_ids[-back]
+        ends, lengths = ends[same], lengths[same]
+        if (lengths == back).any():
+            return True
+        if not ends.size:
+            return False
+    return False
