@@ -8,12 +8,12 @@ from typing import Any, Literal, Unpack, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_runtime import answers, batching
+from sasrec_runtime import batching
 from sasrec_runtime import history as history_module
 from sasrec_runtime.batching import BATCH_BYTES
 from sasrec_runtime.bundle import Bundle, opened_again
+from sasrec_runtime.engines import answers, first_runnable
 from sasrec_runtime.engines import contract as session_module
-from sasrec_runtime.engines import first_runnable
 from sasrec_runtime.engines.contract import Session
 from sasrec_runtime.engines.options import OptionNames
 from sasrec_runtime.errors import BundleReplacedError, HistoryError, RequestError, shown

@@ -20,9 +20,10 @@ from sasrec_runtime.atomic import folder, scratch
 from sasrec_runtime.batch.job import PARTS, Job, JobDescription, check_places
 from sasrec_runtime.bundle_folder import BUNDLE
 from sasrec_runtime.errors import SasrecError
-from sasrec_train import run, run_config
+from sasrec_train import run
 from sasrec_train.config import ModelConfig, TrainConfig
 from sasrec_train.errors import TrainError
+from sasrec_train.run import run_config
 from sasrec_train.training.checkpoints import TRAINING, Checkpoints
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "bundle_v2"

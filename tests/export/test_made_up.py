@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sasrec_export.bundle import goldens
-from sasrec_export.made_up import TELLING, MadeUp, is_somebodys
+from sasrec_export.bundle.made_up import TELLING, MadeUp, is_somebodys
 from sasrec_train.log.interactions import Histories
 
 POPULAR = np.array([1, 2, 3], np.int32)

@@ -79,7 +79,7 @@ def test_no_history_of_the_bundle_is_one_of_the_log(bundle, run) -> None:
 
 
 def test_the_answers_of_a_real_history_would_be_seen(bundle, run) -> None:
-    from sasrec_export.made_up import is_somebodys
+    from sasrec_export.bundle.made_up import is_somebodys
 
     real = run.interactions.histories
     assert is_somebodys(real[3].tolist()[:-1], [real], max_len=bundle.manifest.model.max_len)

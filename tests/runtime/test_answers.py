@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import tiny
-from sasrec_runtime import answers
 from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.engines import answers
 from sasrec_runtime.errors import AnswerError
 from sasrec_runtime.recommender import Recommender
 

@@ -8,7 +8,7 @@ import pytest
 from sasrec_runtime.checks import bench as bench_module
 from sasrec_runtime.checks import probe
 from sasrec_runtime.checks.bench import bench
-from sasrec_runtime.children import ChildError
+from sasrec_runtime.checks.children import ChildError
 from sasrec_runtime.errors import MissingRuntimeError, RequestError, VariantError
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sasrec_runtime.children import ChildError, run_module
+from sasrec_runtime.checks.children import ChildError, run_module
 
 WAYS = {
     "answers": "import sys, json; print('noise'); print(json.loads(sys.argv[1])['word'])",

@@ -15,8 +15,8 @@ from sasrec_runtime import manifest
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import golden
 from sasrec_runtime.checks import verify as verify_module
+from sasrec_runtime.checks.children import ChildError
 from sasrec_runtime.checks.verify import verify
-from sasrec_runtime.children import ChildError
 from sasrec_runtime.errors import BundleError, BundleReplacedError, DigestError, MissingRuntimeError
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from sasrec_runtime import weight_cache
+from sasrec_runtime.engines import weight_cache
+from sasrec_runtime.engines.weight_cache import Key, sidecar_of
 from sasrec_runtime.errors import RequestError
 from sasrec_runtime.recommender import Recommender
-from sasrec_runtime.weight_cache import Key, sidecar_of
 
 KEY = Key(model_sha256="a" * 64, engine="LiteRT 2.3.0", machine="x86_64")
 OTHER = Key(model_sha256="b" * 64, engine="LiteRT 2.3.0", machine="x86_64")

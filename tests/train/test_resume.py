@@ -120,24 +120,22 @@ def just_finished(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Checkpoints, "remove", remove_and_die)
         with pytest.raises(KilledError):
-            folder.create(LOG, *configured(epochs=1), tmp_path / "run")
+            run.create(LOG, *configured(epochs=1), tmp_path / "run")
     assert (tmp_path / "run.training" / "last.npz").is_file()
     return tmp_path / "run"
 
 
 def test_a_run_that_is_there_already_is_what_resuming_gives(just_finished):
     before = (just_finished / "metrics.json").read_bytes()
-    made = folder.create(
-        LOG, *configured(epochs=1), just_finished, resume=True, on_epoch=lambda _: pytest.fail("trained")
-    )
-    assert made.metrics == folder.Run.load(just_finished).metrics
+    made = run.create(LOG, *configured(epochs=1), just_finished, resume=True, on_epoch=lambda _: pytest.fail("trained"))
+    assert made.metrics == run.Run.load(just_finished).metrics
     assert (just_finished / "metrics.json").read_bytes() == before
     assert [path.name for path in just_finished.parent.iterdir()] == ["run"]
 
 
 def test_another_run_that_is_there_already_is_kept(just_finished):
     with pytest.raises(OutputError, match="run exists already"):
-        folder.create(LOG, *configured(epochs=1, seed=3), just_finished, resume=True)
+        run.create(LOG, *configured(epochs=1, seed=3), just_finished, resume=True)
     assert (just_finished.with_name("run.training") / "last.npz").is_file()
 
 
@@ -147,17 +145,17 @@ def test_a_second_training_into_one_place_is_refused_and_the_first_goes_on(tmp_p
     def train_too(_):
         for options in ({}, {"resume": True}, {"force": True}):
             with pytest.raises(OutputError, match=r"another training writes to .*run\.training") as refused:
-                folder.create(LOG, *configured(epochs=1), tmp_path / "run", **options)
+                run.create(LOG, *configured(epochs=1), tmp_path / "run", **options)
             said.append(refused.value)
 
-    assert folder.create(LOG, *configured(epochs=1), tmp_path / "run", on_epoch=train_too).metrics["users"] > 0
+    assert run.create(LOG, *configured(epochs=1), tmp_path / "run", on_epoch=train_too).metrics["users"] > 0
     assert len(said) == 3
 
 
 def test_checkpoints_of_version_0_1_are_gone_on_with(unfinished):
     (checkpoints.folder_of(unfinished) / MARKER).unlink()
     seen = []
-    folder.create(LOG, *configured(), unfinished, resume=True, on_epoch=lambda epoch: seen.append(epoch.epoch))
+    run.create(LOG, *configured(), unfinished, resume=True, on_epoch=lambda epoch: seen.append(epoch.epoch))
     assert seen == [2, 3]
     assert [path.name for path in unfinished.parent.iterdir()] == ["run"]
 
@@ -168,12 +166,12 @@ def test_a_training_that_fails_before_its_first_checkpoint_leaves_nothing(tmp_pa
 
     monkeypatch.setattr(loop._Run, "train", fail)
     with pytest.raises(KilledError):
-        folder.create(LOG, *configured(), tmp_path / "deep" / "run")
+        run.create(LOG, *configured(), tmp_path / "deep" / "run")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_holds_what_its_kind_names_and_nothing_else(tmp_path):
-    folder.create(LOG, *configured(epochs=1), tmp_path / "run")
+    run.create(LOG, *configured(epochs=1), tmp_path / "run")
     folder.check(tmp_path / "run", folder.RUN, force=True)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sasrec_export.made_up import POPULAR_SHARE, MadeUp
+from sasrec_export.bundle.made_up import POPULAR_SHARE, MadeUp
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import golden
 from sasrec_runtime.checks.golden import Case, Golden

@@ -12,7 +12,7 @@ import numpy as np
 
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import golden as golden_module
-from sasrec_runtime.children import ChildError, run_module
+from sasrec_runtime.checks.children import ChildError, run_module
 from sasrec_runtime.engines import contract as session_module
 from sasrec_runtime.engines.options import OptionNames, SessionOptions
 from sasrec_runtime.errors import BundleError, RequestError, shown

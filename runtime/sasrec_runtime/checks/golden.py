@@ -7,9 +7,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_runtime import answers
 from sasrec_runtime import history as history_module
 from sasrec_runtime.bundle import Bundle
+from sasrec_runtime.engines import answers
 from sasrec_runtime.engines.contract import BATCH_ROWS, Session
 from sasrec_runtime.errors import (
     AnswerError,

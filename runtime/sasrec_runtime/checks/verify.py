@@ -15,7 +15,7 @@ import msgspec
 
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import golden as golden_module
-from sasrec_runtime.children import ChildError, run_module
+from sasrec_runtime.checks.children import ChildError, run_module
 from sasrec_runtime.engines import contract
 from sasrec_runtime.errors import BundleReplacedError, MissingRuntimeError, SasrecError
 from sasrec_runtime.manifest import Variant

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_runtime import answers, engine_errors, weight_cache
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.engines import contract
+from sasrec_runtime.engines import answers, contract, engine_errors, weight_cache
 from sasrec_runtime.engines.options import CPU, SessionOptions
 from sasrec_runtime.errors import ProviderError, SasrecError, SignatureError
 from sasrec_runtime.manifest import FileEntry, Variant

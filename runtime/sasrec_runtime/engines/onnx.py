@@ -8,9 +8,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_runtime import answers, engine_errors
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.engines import contract
+from sasrec_runtime.engines import answers, contract, engine_errors
 from sasrec_runtime.engines.options import SessionOptions, provider_names
 from sasrec_runtime.errors import ProviderError
 from sasrec_runtime.manifest import Variant

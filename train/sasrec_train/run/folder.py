@@ -12,12 +12,12 @@ import numpy as np
 
 from sasrec_runtime.atomic import folder, overlap, side
 from sasrec_runtime.atomic.kinds import is_ours
-from sasrec_train import errors, run_config, split, untrusted_files
+from sasrec_train import errors, split
 from sasrec_train.config import ModelConfig, TrainConfig
 from sasrec_train.errors import RunError
 from sasrec_train.log.interactions import Interactions
-from sasrec_train.run import files
-from sasrec_train.run_config import CONFIG, FORMAT_VERSION, RUN, RunConfig
+from sasrec_train.run import files, run_config, untrusted_files
+from sasrec_train.run.run_config import CONFIG, FORMAT_VERSION, RUN, RunConfig
 from sasrec_train.split import Split, SplitConfig
 from sasrec_train.training.checkpoints import TRAINING, Checkpoints, folder_of
 from sasrec_train.training.state import Epoch
@@ -116,7 +116,7 @@ class Run:
         Raises:
             RunError: model.keras is damaged, or holds another network than config.json says.
         """
-        from sasrec_train import saved_network  # noqa: PLC0415 - a Run is cheap until its network is asked for
+        from sasrec_train.run import saved_network  # noqa: PLC0415 - a Run is cheap until its network is asked for
 
         path = self._as_loaded("model.keras")
         return saved_network.load(path, self.model_config)
