@@ -59,8 +59,13 @@ def bare(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
-@pytest.mark.parametrize("name", ["docs/cli.md", "examples/README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md",
-                                  "LICENSE", "runtime/BUNDLE.md", "tests/runtime/tiny.py", "constraints.txt"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "docs/cli.md", "examples/README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "LICENSE",
+        "runtime/BUNDLE.md", "tests/runtime/tiny.py", "constraints.txt",
+    ],
+)  # fmt: skip
 def test_the_source_archive_holds(built: Path, name: str) -> None:
     (archive,) = built.glob("sasrec_edge-*.tar.gz")
     with tarfile.open(archive) as files:

@@ -14,7 +14,7 @@ from sasrec_runtime.checks import golden
 from sasrec_runtime.engines import contract
 from sasrec_runtime.recommender import Recommender
 
-__all__ = ["measure", "mebibytes"]
+__all__ = ["main", "measure", "mebibytes"]
 
 ROLLUP: Final = Path("/proc/self/smaps_rollup")
 """Where Linux sums up a process's memory."""
@@ -52,7 +52,14 @@ def measure(path: Path, variant: str, options: dict[str, Any], k: int) -> dict[s
     }
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Measure what the first argument asks for, a JSON object, and write a JSON object."""
     request = json.loads(sys.argv[1])
-    request["options"]["providers"] = tuple(request["options"]["providers"])
-    sys.stdout.write(json.dumps(measure(Path(request["bundle"]), request["variant"], request["options"], request["k"])))
+    options = request["options"]
+    if "providers" in options:
+        options["providers"] = tuple(options["providers"])
+    sys.stdout.write(json.dumps(measure(Path(request["bundle"]), request["variant"], options, request["k"])))
+
+
+if __name__ == "__main__":
+    main()
