@@ -7,7 +7,7 @@ EDGE := $(BIN)/sasrec-edge
 DEMO := demo
 JS := runtime/js
 
-.PHONY: help setup js web conformance bench-js demo test lint format types goldens peers bench-quality bench-training bench-peers bench-memory attack race clean
+.PHONY: help setup js web conformance bench-js demo test lint format types goldens docs dist peers bench-quality bench-training bench-peers bench-memory attack race clean
 .DEFAULT_GOAL := help
 
 help:  ## Show what there is to make
@@ -63,6 +63,12 @@ types: setup  ## Check types
 
 goldens: setup  ## Write the frozen bundle of the tests again (review the difference)
 	$(BIN)/python tests/golden/make_bundle.py
+
+docs: setup  ## Write docs/cli.md again from the command line itself
+	$(BIN)/python tools/write_cli_reference.py
+
+dist: setup  ## Build the wheel and the source archive into dist/
+	$(BIN)/python -m build --no-isolation
 
 peers: $(PEERS)/recbole/ready $(PEERS)/rectools/ready $(PEERS)/replay/ready  ## Install the libraries that benchmarks compare with
 

@@ -1,8 +1,8 @@
-"""The public place of the memory probe: ``python -m sasrec_runtime.memory BUNDLE VARIANT``."""
+"""The public place of the memory probe, called as `sasrec_runtime.checks.probe` says."""
 
-from sasrec_runtime.checks.probe import main, mebibytes
+from sasrec_runtime.checks.probe import main, measure, mebibytes
 
-__all__ = ["main", "mebibytes"]
+__all__ = ["main", "measure", "mebibytes"]
 
 if __name__ == "__main__":
     main()

@@ -1,5 +1,7 @@
 """bench: the shape of its result; the numbers are the machine's."""
 
+import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -31,6 +33,14 @@ def test_memory_is_what_loading_added_to_a_fresh_process(shared_bundle: Path) ->
 def test_memory_is_unknown_where_the_system_does_not_say(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(probe, "ROLLUP", tmp_path / "none")
     assert probe.mebibytes() == {"Rss": None, "Anonymous": None}
+
+
+def test_the_probe_can_be_called_at_its_public_place(shared_bundle: Path) -> None:
+    request = {"bundle": str(shared_bundle), "variant": "onnx-fp32", "options": {}, "k": 3}
+    line = [sys.executable, "-m", "sasrec_runtime.memory", json.dumps(request)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)) == {"load_ms", "first_call_ms", "resident_mib", "anonymous_mib"}
 
 
 def test_batches_have_the_sizes_asked_for(shared_bundle: Path) -> None:

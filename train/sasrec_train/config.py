@@ -141,7 +141,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "loss": "binary_cross_entropy", "windows": "last", "epochs": 200, "patience": 20, "schedule": "constant",
         },
     },
-    # What measures best over two data sets (train/README.md): pre-norm, cosines, softmax, averaged weights.
+    # What measures best over two data sets (docs/design-notes.md): pre-norm, cosines, softmax, averaged weights.
     "modern": {
         "model": {"dropout_rate": 0.5, "similarity": "cosine"},
         "train": {
