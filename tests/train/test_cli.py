@@ -274,3 +274,14 @@ def test_the_package_readme_names_every_option(runner):
         for parameter in main.commands[command].params:
             option = parameter.opts[0]
             assert f"`{option}" in text or parameter.param_type_name == "argument", option
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--learning-rate", "--temperature", "--embedding-l2", "--dropout", "--min-rating", "--test-share",
+     "--checkpoint-minutes", "--gbce-calibration", "--average"],
+)  # fmt: skip
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_numbers_that_are_not_finite_are_refused(runner, tmp_path, option, value):
+    said = fails(runner, ["train", "--data", "synthetic", "--out", tmp_path / "run", option, value], 2)
+    assert "is not a finite number" in said or "is not in the range" in said

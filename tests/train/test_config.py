@@ -32,3 +32,27 @@ def test_given_fields_stand_over_the_preset():
 def test_a_bad_configuration_is_refused(name, fields, match):
     with pytest.raises(ConfigError, match=match):
         preset(name, n_items=5, **fields)
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        ("train", "learning_rate", 1e30),
+        ("train", "learning_rate", float("inf")),
+        ("train", "learning_rate", float("nan")),
+        ("train", "epochs", 2**31),
+        ("train", "batch_size", 10**30),
+        ("train", "num_negatives", 2**31),
+        ("train", "seed", -1),
+        ("train", "seed", 2**31),
+        ("model", "max_len", 100_000),
+        ("model", "hidden_dim", 10**9),
+        ("model", "num_blocks", 10**6),
+        ("model", "temperature", float("inf")),
+        ("model", "embedding_l2", float("inf")),
+        ("model", "dropout_rate", float("nan")),
+    ],
+)
+def test_values_beyond_all_use_are_refused_with_the_value(part, field, value):
+    with pytest.raises(ConfigError, match=rf"{field}`, where {value!r:.20}".replace("+", r"\+")):
+        preset("modern", n_items=10, **{part: {field: value}})

@@ -12,15 +12,18 @@ import pytest
 
 pytest.importorskip("tensorflow")
 
+import tensorflow as tf
+
 from sasrec_train import datasets, run
 from sasrec_train.config import preset
-from sasrec_train.errors import ConfigError, DataError, RunError
-from sasrec_train.evaluation import evaluate
+from sasrec_train.errors import ConfigError, DataError, RunError, TrainError
+from sasrec_train.evaluation import evaluate, scorers
 from sasrec_train.log.interactions import Histories, Interactions
 from sasrec_train.network.model import SASRec
 from sasrec_train.run import Run
 from sasrec_train.split import Split, SplitConfig, leave_one_out, split
 from sasrec_train.training import loop
+from sasrec_train.training.train_step import Trainer
 
 pytestmark = pytest.mark.tf
 
@@ -263,9 +266,82 @@ def test_training_stops_when_validation_gets_no_better_and_keeps_the_best(log):
     assert evaluate.evaluate(scorer, held_out, n_items=log.n_items)["full"]["ndcg@10"] == pytest.approx(best)
 
 
-def test_diverging_training_is_said(log):
-    with pytest.raises(ConfigError, match=r"the training loss is (nan|inf) in epoch \d+.*Lower --learning-rate"):
-        loop.train(log, *configured(log, learning_rate=1e30, model={"norm": "paper", "final_norm": False}))
+@pytest.mark.parametrize(
+    ("loss", "seen"), [(float("nan"), "a loss of nan"), (float("inf"), "a loss of inf"), (1e9, "where guessing gives")]
+)
+def test_diverging_training_is_said(log, monkeypatch, loss, seen):
+    monkeypatch.setattr(Trainer, "take_loss", lambda _: loss)
+    with pytest.raises(ConfigError, match=rf"training has .*{seen}.* in epoch 1.*Lower --learning-rate \(it is 0.01\)"):
+        loop.train(log, *configured(log))
+
+
+def test_weights_that_are_not_finite_are_never_kept(log, monkeypatch):
+    def judge(_: Trainer, judged: SASRec) -> None:
+        judged.item_embedding.embeddings.assign(judged.item_embedding.embeddings * np.nan)
+
+    monkeypatch.setattr(Trainer, "judge", judge)
+    with pytest.raises(ConfigError, match="training has weights that are no finite numbers in epoch 1"):
+        loop.train(log, *configured(log))
+
+
+@pytest.mark.parametrize("name", ["modern", "paper", "seed"])
+def test_the_highest_learning_rate_still_gives_numbers(log, name):
+    losses = [epoch.loss for epoch in loop.train(log, *configured(log, name, learning_rate=1.0)).epochs]
+    assert np.isfinite(losses).all()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "match"),
+    [
+        (tf.errors.ResourceExhaustedError(None, None, "OOM"), ConfigError, "training needs more memory than there is"),
+        (MemoryError(), ConfigError, r"training needs more memory than there is\. Lower --batch-size"),
+        (
+            tf.errors.InvalidArgumentError(None, None, "bad\nshape."),
+            TrainError,
+            "training failed in TensorFlow: bad shape",
+        ),
+    ],
+    ids=["TensorFlow's memory", "memory", "argument"],
+)
+def test_what_tensorflow_refuses_is_one_sentence(log, monkeypatch, error, kind, match):
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Trainer, "__call__", fail)
+    with pytest.raises(kind, match=match):
+        loop.train(log, *configured(log))
+
+
+def test_histories_that_do_not_fit_in_memory_are_one_sentence(made, monkeypatch):
+    model = made.model()
+
+    def fail(_: object) -> None:
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM")
+
+    monkeypatch.setattr(model, "encoder", lambda: fail)
+    with pytest.raises(ConfigError, match="encoding the histories needs more memory than there is"):
+        evaluate.on_test(model, made.split())
+
+
+def test_a_network_too_large_for_the_memory_is_refused_before_it_is_built(log):
+    with pytest.raises(ConfigError, match=r"for a step, and there are .*Lower --max-len, --batch-size or --negatives"):
+        loop.train(log, *configured(log, model={"max_len": 2**16, "num_blocks": 64}))
+    with pytest.raises(ConfigError, match=r"of memory for the weights .*Lower --hidden-dim or --ffn-dim"):
+        loop.train(log, *configured(log, model={"hidden_dim": 2**16, "ffn_dim": 2**16, "num_blocks": 100}))
+
+
+def test_more_steps_than_can_be_counted_are_refused(log):
+    with pytest.raises(ConfigError, match=r"come to 2,147,483,646 epochs of \d+ steps, expected at most"):
+        loop.train(log, *configured(log, epochs=2**31 - 2))
+
+
+def test_long_histories_are_encoded_a_few_at_a_time(made, monkeypatch):
+    held_out = made.split().test
+    whole = evaluate.model_scorer(made.model(), held_out.histories)
+    monkeypatch.setattr(scorers, "MAX_ATTENTION", 300)
+    few = evaluate.model_scorer(made.model(), held_out.histories)
+    rows = np.arange(held_out.users.size)
+    np.testing.assert_allclose(few(rows), whole(rows), rtol=1e-4, atol=1e-4)
 
 
 def test_a_log_with_nothing_left_to_learn_from_is_refused():

@@ -10,7 +10,10 @@ from sasrec_train.errors import ConfigError
 __all__ = ["PRESETS", "ModelConfig", "TrainConfig", "preset"]
 
 MAX_FULL_SOFTMAX = 5000  # Items; beyond, softmax over the whole catalogue costs more than the network.
-Positive = Annotated[int, msgspec.Meta(ge=1)]
+# Bounds far beyond what is of use, and below what overflows or fills any memory.
+MAX_LEARNING_RATE = 1.0
+Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 2)]
+Width = Annotated[int, msgspec.Meta(ge=1, le=2**16)]
 Config = TypeVar("Config", "ModelConfig", "TrainConfig")
 Rate = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
 
@@ -20,15 +23,15 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     n_items: Positive
     """Catalogue size without the padding id; item ids are 1…n_items."""
-    max_len: Positive = 50
+    max_len: Width = 50
     """Sequence length T, in items: how much of a history the network sees."""
-    hidden_dim: Positive = 64
+    hidden_dim: Width = 64
     """Width D of item embeddings and hidden states."""
-    num_blocks: Positive = 2
+    num_blocks: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 2
     """Self-attention blocks."""
-    num_heads: Positive = 2
+    num_heads: Width = 2
     """Attention heads; must divide hidden_dim."""
-    ffn_dim: Positive = 64
+    ffn_dim: Width = 64
     """Inner width of the point-wise feed-forward network."""
     dropout_rate: Rate = 0.3
     """Dropout on embeddings, attention weights and block outputs."""
@@ -51,9 +54,9 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     similarity: Literal["dot", "cosine"] = "dot"
     """How a hidden state is scored against an item: their product, or the cosine of their angle over `temperature`.
     With `cosine` all item vectors have length 1, where they are read and where they are scored."""
-    temperature: Annotated[float, msgspec.Meta(gt=0.0)] = 0.08
+    temperature: Annotated[float, msgspec.Meta(ge=1e-6, le=1e6)] = 0.08
     """What cosines are divided by, so that scores reach from -1 / temperature to 1 / temperature."""
-    embedding_l2: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+    embedding_l2: Annotated[float, msgspec.Meta(ge=0.0, le=1e3)] = 0.0
     """L2 penalty on the item and position embeddings."""
 
     def __post_init__(self) -> None:
@@ -84,18 +87,18 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """`all`: a long history is cut into windows at a random offset each epoch. `last`: its newest window only."""
     epochs: Positive = 60
     """Passes over the training windows, or up to so many where patience ends them earlier."""
-    min_steps: Annotated[int, msgspec.Meta(ge=0)] = 0
+    min_steps: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 2)] = 0
     """Steps below which more epochs are added: small logs have few steps in an epoch."""
-    patience: Annotated[int, msgspec.Meta(ge=0)] = 10
+    patience: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 2)] = 10
     """Epochs without a better validation NDCG@10 after which training stops; 0: it never does."""
-    validation_users: Annotated[int, msgspec.Meta(ge=0)] = 5000
+    validation_users: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 2)] = 5000
     """Most users that are judged after each epoch, the same ones each time; 0: all."""
     batch_size: Positive = 128
     """Windows or positions of a step, see batch_unit."""
     batch_unit: Literal["windows", "positions"] = "windows"
     """What batch_size counts. Positions make a step the same work whatever the histories' lengths."""
-    learning_rate: Annotated[float, msgspec.Meta(gt=0.0)] = 1e-3
-    """Adam's learning rate, the first one where it decays."""
+    learning_rate: Annotated[float, msgspec.Meta(gt=0.0, le=MAX_LEARNING_RATE)] = 1e-3
+    """Adam's learning rate, the first one where it decays. Each step moves every weight by about so much."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """`cosine`: the learning rate falls to 5 % of the first over all epochs."""
     average: Rate = 0.0
@@ -191,4 +194,11 @@ def _convert(fields: Mapping[str, Any], kind: type[Config]) -> Config:
         # msgspec wraps what __post_init__ raises; ours is already a whole sentence.
         if isinstance(error.__cause__, ConfigError):
             raise error.__cause__ from None
-        raise ConfigError(f"configuration: {error}. Change the option of that name.") from error
+        seen = _seen(fields, str(error))
+        raise ConfigError(f"configuration: {error}{seen}. Change the option of that name.") from error
+
+
+def _seen(fields: Mapping[str, Any], message: str) -> str:
+    """Return what the field that a message of msgspec names was, where it names one."""
+    name = message.rpartition("$.")[2].rstrip("`")
+    return f", where {fields[name]!r:.80} was given" if name in fields else ""

@@ -39,6 +39,9 @@ class SplitConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Share of all interactions after the second; of `temporal` only."""
 
     def __post_init__(self) -> None:
+        for option, share in (("--validation-share", self.validation_share), ("--test-share", self.test_share)):
+            if not 0 < share < 1:
+                raise ConfigError(f"{option} is {share:g}, expected a share between 0 and 1, such as 0.1.")
         if self.validation_share + self.test_share >= 1:
             raise ConfigError(
                 f"--validation-share {self.validation_share:g} and --test-share {self.test_share:g} leave nothing to "

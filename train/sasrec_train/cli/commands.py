@@ -34,7 +34,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
     "--checkpoint-minutes",
     default=10.0,
     show_default=True,
-    type=click.FloatRange(min=0),
+    type=config_options.Number(min=0),
     help="Time between checkpoints within an epoch; there is one after each epoch.",
 )
 @click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder to write TensorBoard events to.")

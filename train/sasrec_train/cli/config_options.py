@@ -1,16 +1,30 @@
 """The options of `train` that are fields of the two configurations."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import click
 
-__all__ = ["MODEL_OPTIONS", "SEED", "TRAIN_OPTIONS", "add", "chosen", "refuse_idle"]
+__all__ = ["MODEL_OPTIONS", "SEED", "TRAIN_OPTIONS", "Number", "add", "chosen", "refuse_idle"]
 
+MAX_LEARNING_RATE = 1.0  # As in config, which is not imported before a command runs.
 Command = Callable[..., None]
 POSITIVE = click.IntRange(min=1)
 NOT_NEGATIVE = click.IntRange(min=0)
-RATE = click.FloatRange(min=0, max=1, max_open=True)
+
+
+class Number(click.FloatRange):
+    """A number in a range; NaN is in none, though it compares as if it were in each."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: D102
+        number: float = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+RATE = Number(min=0, max=1, max_open=True)
 SEED = click.IntRange(min=0, max=2**31 - 1)
 
 # Option → field of ModelConfig.
@@ -41,9 +55,9 @@ MODEL_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "--temperature": (
         "temperature",
-        {"type": click.FloatRange(min=0, min_open=True), "help": "What cosines are divided by."},
+        {"type": Number(min=0, min_open=True), "help": "What cosines are divided by."},
     ),
-    "--embedding-l2": ("embedding_l2", {"type": click.FloatRange(min=0), "help": "L2 penalty on embeddings."}),
+    "--embedding-l2": ("embedding_l2", {"type": Number(min=0), "help": "L2 penalty on embeddings."}),
 }
 # Option → field of TrainConfig.
 TRAIN_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -65,7 +79,7 @@ TRAIN_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "--gbce-calibration": (
         "gbce_calibration",
-        {"type": click.FloatRange(min=0, max=1), "help": "t of gbce: 0 is plain binary cross-entropy."},
+        {"type": Number(min=0, max=1), "help": "t of gbce: 0 is plain binary cross-entropy."},
     ),
     "--windows": (
         "windows",
@@ -89,7 +103,10 @@ TRAIN_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         "batch_unit",
         {"type": click.Choice(["windows", "positions"]), "help": "What the batch size counts."},
     ),
-    "--learning-rate": ("learning_rate", {"type": click.FloatRange(min=0, min_open=True), "help": "Of Adam."}),
+    "--learning-rate": (
+        "learning_rate",
+        {"type": Number(min=0, max=MAX_LEARNING_RATE, min_open=True), "help": "Of Adam."},
+    ),
     "--schedule": ("schedule", {"type": click.Choice(["constant", "cosine"]), "help": "Decay of the learning rate."}),
     "--average": ("average", {"type": RATE, "help": "Momentum of a moving average of the weights; 0 for none."}),
     "--seed": ("seed", {"type": SEED, "help": "Seed of weights, dropout, windows and negatives."}),

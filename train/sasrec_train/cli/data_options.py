@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sasrec_train.cli.config_options import Number
+
 if TYPE_CHECKING:
     from sasrec_train.log.filters import Filters
     from sasrec_train.log.interactions import Interactions
@@ -15,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["LogOptions", "data_options"]
 
-SHARE = click.FloatRange(min=0, max=1, min_open=True, max_open=True)
+SHARE = Number(min=0, max=1, min_open=True, max_open=True)
 OPTIONS = (
     click.option("--data", required=True, help="ml-100k, synthetic[:items=…,users=…,seed=…,mean_length=…], or a file."),
     click.option("--user-column", metavar="NAME", help="Column of user keys.  [default: by its name]"),
     click.option("--item-column", metavar="NAME", help="Column of item keys.  [default: by its name]"),
     click.option("--time-column", metavar="NAME", help="Column of times.  [default: by its name]"),
     click.option("--titles", type=click.Path(path_type=Path), help="File with item and title columns."),
-    click.option("--min-rating", type=float, metavar="X", help="Leave out rows rated lower."),
+    click.option("--min-rating", type=Number(), metavar="X", help="Leave out rows rated lower."),
     click.option("--rating-column", metavar="NAME", help="Column of ratings.  [default: by its name]"),
     click.option(
         "--k-core", type=click.IntRange(min=1), metavar="K",

@@ -1,6 +1,7 @@
 """What can be judged: something that scores the catalogue for a user, whole or a part of it at a time."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,8 @@ from sasrec_train.training.batches import left_padded
 
 __all__ = ["Scorer", "TiledScorer", "model_scorer", "popularity_scorer"]
 
-ENCODER_BATCH = 256  # Histories a model encodes at once.
+ENCODER_BATCH = 256  # Histories a model encodes at once, or fewer where they are long:
+MAX_ATTENTION = 2**27  # Attention weights of a block, 0.5 GB.
 
 Scorer = Callable[[NDArray[np.int64]], NDArray[np.float32]]
 """Rows of a HeldOut → scores (rows, V), higher is better; column 0 (padding) means nothing."""
@@ -48,12 +50,23 @@ def model_scorer(model: Any, histories: Histories, *, encode: Callable[[Any], An
     lengths = np.minimum(histories.lengths, model.config.max_len)
     vectors = np.empty((len(histories), model.config.hidden_dim), np.float32)
     order = np.argsort(lengths, kind="stable")
-    for start in range(0, order.size, ENCODER_BATCH):
-        rows = order[start : start + ENCODER_BATCH]
-        width = max(1, int(lengths[rows[-1]]))
-        batch = left_padded(histories.item_ids, histories.offsets[1:][rows], lengths[rows], width)
-        vectors[rows] = np.asarray(encode(batch))
+    start = 0
+    with _explained():
+        while start < order.size:
+            rows = order[start : start + ENCODER_BATCH]
+            width = max(1, int(lengths[rows[-1]]))
+            rows = rows[: max(1, MAX_ATTENTION // (model.config.num_heads * width**2))]
+            width = max(1, int(lengths[rows[-1]]))
+            batch = left_padded(histories.item_ids, histories.offsets[1:][rows], lengths[rows], width)
+            vectors[rows] = np.asarray(encode(batch))
+            start += rows.size
     return vector_scorer(vectors, np.asarray(model.item_table, np.float32))
+
+
+def _explained() -> AbstractContextManager[None]:
+    from sasrec_train.training import engine_errors  # noqa: PLC0415 - TensorFlow, which popularity_scorer does without
+
+    return engine_errors.explained("encoding the histories")
 
 
 def vector_scorer(users: NDArray[np.float32], items: NDArray[np.float32]) -> TiledScorer:

@@ -21,6 +21,7 @@ from sasrec_train.config import ModelConfig
 from sasrec_train.errors import RunError, damaged
 from sasrec_train.network.model import SASRec
 from sasrec_train.run import untrusted_files
+from sasrec_train.training.memory_estimate import weight_bytes
 
 __all__ = ["load"]
 
@@ -38,7 +39,7 @@ def load(path: Path, config: ModelConfig) -> SASRec:
     Raises:
         RunError: The file is damaged, holds another network, or weights that are not finite.
     """
-    expected_bytes = _weight_bytes(config)
+    expected_bytes = weight_bytes(config)
     content = untrusted_files.read(path, limit_bytes=2 * expected_bytes + OVERHEAD_BYTES)
     if len(content) < expected_bytes:  # before a network is built that may be of any size
         raise damaged(path, f"{len(content):,} bytes, fewer than the {expected_bytes:,} of its weights")
@@ -95,16 +96,6 @@ def _config(told: bytes) -> ModelConfig | None:
         return msgspec.convert(value["config"]["config"], ModelConfig)
     except (ValueError, KeyError, TypeError, RecursionError, msgspec.ValidationError):
         return None
-
-
-def _weight_bytes(config: ModelConfig) -> int:
-    """Return the size of a network's weights, float32."""
-    dim, inner = config.hidden_dim, config.ffn_dim
-    dense = (4 if config.output_projection else 3) * (dim * dim + dim) + (dim * inner + inner) + (inner * dim + dim)
-    norms = 2 * dim if config.trainable_norms else 0
-    count = (config.n_items + 1) * dim + config.num_blocks * (dense + 2 * norms) + (norms if config.final_norm else 0)
-    count += config.max_len * dim if config.positions == "learned" else 0
-    return 4 * count
 
 
 def _check_weights(path: Path, weights: bytes, expected_bytes: int, num_blocks: int) -> None:

@@ -1,5 +1,6 @@
 """Training: batches in, the weights of the epoch with the best validation NDCG@10 out."""
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ from sasrec_train.evaluation import evaluate, metrics
 from sasrec_train.log.interactions import Interactions
 from sasrec_train.network.model import SASRec
 from sasrec_train.split import Split, leave_one_out
+from sasrec_train.training import engine_errors, memory_estimate
 from sasrec_train.training.batches import Batches
 from sasrec_train.training.checkpoints import Checkpoints
 from sasrec_train.training.distribute import ALONE, Workers
@@ -22,6 +24,9 @@ from sasrec_train.training.state import Epoch, Progress
 from sasrec_train.training.train_step import Trainer
 
 __all__ = ["Trained", "train"]
+
+MAX_STEPS = 2**31 - 1  # They are counted in int32.
+EXPLODED = 1000  # Times the loss of guessing, above which nothing is learned any more.
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,9 @@ def train(
             f"{interactions.name}: no history has two items left after validation and test are held out. "
             "Give a longer log."
         )
-    return _Run(split, batches, model_config, train_config, on_epoch, checkpoints, workers).train()
+    memory_estimate.refuse_too_large(model_config, train_config, batches.positions_per_batch)
+    with engine_errors.explained("training"):
+        return _Run(split, batches, model_config, train_config, on_epoch, checkpoints, workers).train()
 
 
 def _batches(split: Split, model: ModelConfig, recipe: TrainConfig) -> Batches:
@@ -113,6 +120,11 @@ class _Run:
         self.checkpoints = checkpoints if workers.rank == 0 else None
         self.workers = workers
         self.num_epochs = max(recipe.epochs, -(-recipe.min_steps // len(batches)))
+        if self.num_epochs * len(batches) > MAX_STEPS:
+            raise ConfigError(
+                f"--epochs and --min-steps come to {self.num_epochs:,} epochs of {len(batches):,} steps, expected at "
+                f"most {MAX_STEPS:,} steps. Lower them."
+            )
         # The same users in every run, whatever its seed.
         self.validation = split.validation.sample(recipe.validation_users or split.validation.users.size, seed=0)
         keras.utils.set_random_seed(recipe.seed)
@@ -197,13 +209,11 @@ class _Run:
     def _judge(self) -> None:
         """Rank the validation items, note the epoch, and save."""
         loss = self.trainer.take_loss() / len(self.batches)
-        if not np.isfinite(loss):
-            raise ConfigError(
-                f"the training loss is {loss} in epoch {self.epoch + 1}, expected a number: training diverged. "
-                f"Lower --learning-rate (it is {self.recipe.learning_rate:g})."
-            )
+        self._refuse_divergence(loss)
         started = time.perf_counter()
         self.trainer.judge(self.judged)
+        if not all(np.isfinite(weight).all() for weight in self.judged.get_weights()):
+            raise self._diverged("weights that are no finite numbers")
         scorer = evaluate.model_scorer(self.judged, self.validation.histories, encode=self.encode)
         ranks, _ = evaluate.rank(scorer, self.validation, n_items=self.judged.config.n_items, num_negatives=0)
         epoch = Epoch(
@@ -221,6 +231,20 @@ class _Run:
             self._save(best={str(i): weight for i, weight in enumerate(self.best)} if better else None)
         if self.on_epoch is not None:
             self.on_epoch(epoch)
+
+    def _refuse_divergence(self, loss: float) -> None:
+        config = self.judged.config
+        guessing = math.log(config.n_items + 1) + 2 * config.embedding_l2 * config.hidden_dim  # the penalty at first
+        if not np.isfinite(loss):
+            raise self._diverged(f"a loss of {loss}")
+        if loss > EXPLODED * (1 + guessing):
+            raise self._diverged(f"a loss of {loss:,.0f}, where guessing gives about {guessing:,.1f}")
+
+    def _diverged(self, seen: str) -> ConfigError:
+        return ConfigError(
+            f"training has {seen} in epoch {self.epoch + 1}, expected one that falls: it diverged. "
+            f"Lower --learning-rate (it is {self.recipe.learning_rate:g})."
+        )
 
     def _save(self, best: dict[str, Any] | None = None) -> None:
         if self.checkpoints is not None:
