@@ -172,7 +172,7 @@ def test_a_training_that_fails_before_its_first_checkpoint_leaves_nothing(tmp_pa
 
 def test_a_run_holds_what_its_kind_names_and_nothing_else(tmp_path):
     run.create(LOG, *configured(epochs=1), tmp_path / "run")
-    folder.check(tmp_path / "run", folder.RUN, force=True)
+    folder.check(tmp_path / "run", run.RUN, force=True)
 
 
 def test_there_may_be_nothing_to_resume(tmp_path):

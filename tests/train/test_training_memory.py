@@ -7,6 +7,7 @@ from sasrec_train import memory
 from sasrec_train.cli import config_options
 from sasrec_train.config import MAX_LEARNING_RATE, ModelConfig, TrainConfig, preset
 from sasrec_train.errors import ConfigError
+from sasrec_train.training import memory_estimate
 
 
 @pytest.mark.tf
