@@ -31,6 +31,7 @@ FLOAT_TOLERANCE = 1e-5
 
 MAX_SCORES = 1 << 25  # Reference scores held at once: 128 MiB.
 MAX_HISTORIES = 256
+UNCALIBRATED = 2.0  # See reference.
 CANDIDATES = 50
 
 
@@ -85,6 +86,7 @@ def reference(
     plan: VariantPlan,
     histories: Histories,
     *,
+    calibrated: bool = True,
     seed: int = 0,
 ) -> Reference:
     """Return the Keras model's answers on that table for a sample of `histories`.
@@ -105,7 +107,8 @@ def reference(
     read = history_module.fit(history, max_len)
     user = np.asarray(encode(effective[read], (read > PAD_ID).astype(np.int32)))
     scores = user @ effective.T
-    share = FLOAT_TOLERANCE + plan.engine.encoder_tolerance
+    clipped = plan.engine.encoder == "static_int8" and not calibrated
+    share = FLOAT_TOLERANCE + plan.engine.encoder_tolerance * (UNCALIBRATED if clipped else 1)
     is_integer = plan.engine.scoring == "integer"
     float_atol = share * np.maximum(1.0, np.abs(scores).max(axis=1))
     scoring_atol = float_atol + (_user_rounding(user, effective, table.transform) if is_integer else 0.0)
