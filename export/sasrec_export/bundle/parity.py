@@ -97,6 +97,8 @@ def reference(
         table: The item table as the variant holds it.
         plan: The variant's.
         histories: Real or made-up ones.
+        calibrated: Whether they are of the kind that activations were calibrated on. Others leave the measured ranges
+            and are clipped there, so a static int8 encoder may be off by UNCALIBRATED times as much.
         seed: Of the sample.
     """
     effective = table.effective()
