@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from export.conftest import BACKENDS, REPEAT_ATOL
-from sasrec_runtime.engines.contract import open_session
+from sasrec_runtime.engines.open import open_session
 from sasrec_runtime.errors import RequestError
 from sasrec_runtime.recommender import Recommender
 

@@ -238,7 +238,7 @@ def test_with_fixed_shapes_the_longest_history_of_a_run_can_be_left_out(
 
 
 def test_many_rows_run_in_the_batch_form(bundle, histories) -> None:
-    from sasrec_runtime.engines.contract import open_session
+    from sasrec_runtime.engines.open import open_session
 
     session = open_session(bundle, bundle.variant("onnx-wi8"))
     nothing = np.zeros((len(histories), 0), np.int32)

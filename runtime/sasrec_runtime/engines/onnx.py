@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.engines import answers, contract, engine_errors
+from sasrec_runtime.engines import answers, contract, engine_errors, installed
 from sasrec_runtime.engines.options import SessionOptions, provider_names
 from sasrec_runtime.errors import ProviderError
 from sasrec_runtime.manifest import Variant
@@ -26,7 +26,7 @@ class OnnxSession:
     """The model files of an ONNX variant, in the shapes it fixes. onnxruntime runs one from many threads at once."""
 
     def __init__(self, bundle: Bundle, variant: Variant, options: SessionOptions) -> None:
-        self._onnxruntime: Any = contract.load_runtime(variant)
+        self._onnxruntime: Any = installed.load_runtime(variant)
         self._engine = f"onnxruntime {self._onnxruntime.__version__}"
         self._providers = provider_names(self._onnxruntime, options.providers)
         self._bundle = bundle
