@@ -242,9 +242,8 @@ def test_many_rows_run_in_the_batch_form(bundle, histories) -> None:
 
     session = open_session(bundle, bundle.variant("onnx-wi8"))
     nothing = np.zeros((len(histories), 0), np.int32)
-    assert "recommend_batch" not in session._runs
     _, scores = session.recommend(histories, nothing, 5)
-    assert "recommend_batch" in session._runs
+    assert "recommend_batch" in session.loaded_entries
     for row in range(3):
         alone = session.recommend(histories[row : row + 1], nothing[:1], 5)
         np.testing.assert_allclose(scores[row : row + 1], alone[1], rtol=0, atol=bundle.variant("onnx-wi8").atol)

@@ -41,6 +41,11 @@ class OnnxSession:
         self._runs: dict[str, Run] = {RECOMMEND: self._open(RECOMMEND)}
         self._has_batch_entry = RECOMMEND_BATCH in variant.entries
 
+    @property
+    def loaded_entries(self) -> frozenset[str]:
+        """The entries whose models are loaded; the others are loaded by the first call that needs them."""
+        return frozenset(self._runs)
+
     def recommend(
         self, history: NDArray[np.int32], exclude: NDArray[np.int32], k: int
     ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
