@@ -12,8 +12,7 @@ from sasrec_runtime import batching
 from sasrec_runtime import history as history_module
 from sasrec_runtime.batching import BATCH_BYTES
 from sasrec_runtime.bundle import Bundle, opened_again
-from sasrec_runtime.engines import answers, first_runnable
-from sasrec_runtime.engines import contract as session_module
+from sasrec_runtime.engines import answers, contract, first_runnable
 from sasrec_runtime.engines.contract import Session
 from sasrec_runtime.engines.options import OptionNames
 from sasrec_runtime.errors import BundleReplacedError, HistoryError, RequestError, shown
@@ -268,7 +267,7 @@ class Recommender:
             k = operator.index(k)
         except TypeError as error:
             raise RequestError(f"k is {shown(k)}, expected a whole number in 1…{self._n_items}.") from error
-        session_module.check_k(k, self.variant, self._n_items)
+        contract.check_k(k, self.variant, self._n_items)
         return k
 
     def _scorable(

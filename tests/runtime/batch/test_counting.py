@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from runtime.test_batch import SUFFIXES, USERS, StoppedError, bad_rows, read, write
+from runtime.batch.test_score_file import SUFFIXES, USERS, StoppedError, bad_rows, read, write
 from sasrec_export.cli import main
 from sasrec_runtime.batch import job, readers, writers
 from sasrec_runtime.batch.answering import Answering

@@ -8,7 +8,7 @@ import pytest
 from sasrec_runtime.checks import golden
 from sasrec_runtime.recommender import Recommender
 
-BUNDLE = Path(__file__).parents[1] / "golden" / "bundle_v1"
+BUNDLE = Path(__file__).parents[2] / "golden" / "bundle_v1"
 
 
 class Mistaken:

@@ -9,7 +9,7 @@ import pytest
 
 from sasrec_export.cli import main
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.engines.contract import open_session
+from sasrec_runtime.engines.open import open_session
 from sasrec_runtime.engines.options import CPU, SessionOptions, provider_names
 from sasrec_runtime.errors import MissingRuntimeError, ProviderError, RequestError
 from sasrec_runtime.recommender import Recommender
