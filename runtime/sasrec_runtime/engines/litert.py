@@ -25,7 +25,7 @@ class TfliteSession:
     """
 
     def __init__(self, bundle: Bundle, variant: Variant, options: SessionOptions) -> None:
-        if options.providers not in {(CPU,), ("cpu",), ()}:
+        if tuple(options.providers) not in {(CPU,), ("cpu",), ()}:
             raise ProviderError(
                 f"execution provider is {options.providers[0]!r:.80}, but variant {variant.name} runs on LiteRT, which "
                 "has none. Leave the provider out, or choose an ONNX variant."

@@ -141,7 +141,7 @@ def _refuse_repeated_keys(lines: MappedLines, entries: NDArray[np.uint64], line_
     """Compare the keys of equal hashes; of several repeated keys the message names the one repeated first."""
     repeated: list[tuple[int, int]] = []
     first_lines: dict[bytes, int] = {}
-    previous = -1
+    previous = -2  # before the first position there is no entry
     for position in _equal_neighbours(entries, line_mask):
         if position != previous + 1:  # another hash
             number = int(entries[position]) & line_mask

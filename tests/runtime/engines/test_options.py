@@ -132,3 +132,9 @@ def test_empty_arrays_have_empty_or_padding_answers(bundle: Bundle, history: Any
 def test_no_candidates_have_no_scores(session: Any) -> None:
     scores = session.score(np.ones((2, 1), np.int32), np.empty((2, 0), np.int32))
     assert (scores.shape, scores.dtype) == ((2, 0), np.float32)
+
+
+@pytest.mark.parametrize("providers", [5, None, [5], {"cpu"}, bytearray(b"12"), range(3), ["cpu", 2.5], [["cpu"]]])
+def test_providers_that_are_not_names_are_refused(providers: object) -> None:
+    with pytest.raises(RequestError, match=r"providers is .*, expected a sequence of names"):
+        SessionOptions(providers=providers)

@@ -88,6 +88,13 @@ def test_repeated_keys_are_found_among_equal_hashes(tmp_path: Path) -> None:
         KeyIndex(MappedLines(write(tmp_path / "items.txt", known), len(known)))
 
 
+def test_a_repeated_key_is_found_wherever_its_hash_is_sorted(tmp_path: Path) -> None:
+    lines = MappedLines(write(tmp_path / "items.txt", ["a", "a", "b"]), 3)
+    for _ in range(30):  # the hash is seeded at random
+        with pytest.raises(BundleError, match="stands on lines 1 and 2"):
+            KeyIndex(lines)
+
+
 @pytest.mark.parametrize("key", ["\ud800", 1, None])
 def test_an_index_does_not_hold_what_is_no_utf_8_text(tmp_path: Path, key: object) -> None:
     assert key not in KeyIndex(MappedLines(write(tmp_path / "items.txt", ["a"]), 1))
