@@ -401,6 +401,12 @@ def test_what_is_not_a_sequence_of_histories_is_refused(recommender: Recommender
         recommender.score_batch([["apple"]], lists)
 
 
+@pytest.mark.parametrize("name", [5, pytest.param(10**5000, id="5,001 digits"), ["onnx-fp32"], b"onnx"])
+def test_a_variant_that_is_not_text_is_refused(shared_bundle: Path, name: Any) -> None:
+    with pytest.raises(VariantError, match=r"variant is .*, expected one of onnx-fp32"):
+        Recommender.load(shared_bundle, variant=name)
+
+
 @pytest.mark.parametrize("batch_bytes", [2.5, None, "3", {}])
 def test_a_number_of_bytes_that_is_not_whole_is_refused(recommender: Recommender, batch_bytes: Any) -> None:
     with pytest.raises(RequestError, match=r"batch_bytes is .*, expected a whole number"):
