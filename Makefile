@@ -1,17 +1,18 @@
 # `make demo` and `make test` are all a newcomer needs; both set up what they use.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
+OLDEST := .venv-oldest
 BIN := $(VENV)/bin
 PEERS := .peers
 EDGE := $(BIN)/sasrec-edge
 DEMO := demo
 JS := runtime/js
 
-.PHONY: help setup js web conformance bench-js demo test lint format types goldens docs dist peers bench-quality bench-training bench-peers bench-memory attack race clean
+.PHONY: help setup js web conformance bench-js demo test test-oldest lint format types goldens docs check-docs dist peers bench-quality bench-training bench-peers bench-memory attack race clean
 .DEFAULT_GOAL := help
 
 help:  ## Show what there is to make
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 setup: $(VENV)/ready  ## Install the tested versions into .venv
 
@@ -50,6 +51,17 @@ bench-js: js  ## Time BUNDLE (default demo/bundle) in Node and Chromium
 test: setup  ## Run all tests
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
+test-oldest: $(OLDEST)/ready  ## Run the runtime's tests with the oldest versions that pyproject.toml promises
+	PYTHONPATH=runtime:export:train $(OLDEST)/bin/python -m pytest tests/runtime -n 2 --dist loadgroup
+
+# Nothing of ours is installed there, so that pip does not refuse what the tests are to try.
+$(OLDEST)/ready: tests/oldest.txt
+	@$(PYTHON) -c 'import sys; assert sys.version_info[:2] == (3, 11)' 2>/dev/null || { \
+	  echo "The oldest versions are pinned for Python 3.11: make test-oldest PYTHON=python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
 lint: setup  ## Check style
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -66,6 +78,10 @@ goldens: setup  ## Write the frozen bundle of the tests again (review the differ
 
 docs: setup  ## Write docs/cli.md again from the command line itself
 	$(BIN)/python tools/write_cli_reference.py
+
+check-docs: setup  ## Check that docs/cli.md is what the command line says, and that the documents hold
+	$(BIN)/python tools/write_cli_reference.py --check
+	$(BIN)/python -m pytest tests/contract/test_documents.py tests/contract/test_commands.py -m "not tf"
 
 dist: setup  ## Build the wheel and the source archive into dist/
 	$(BIN)/python -m build --no-isolation
@@ -98,4 +114,4 @@ race: setup  ## Replace BUNDLE (default demo/bundle) under its readers for SECON
 	$(BIN)/python tools/attack/race.py $(or $(BUNDLE),$(DEMO)/bundle) --seconds $(or $(SECONDS),600)
 
 clean:  ## Remove what the targets above made
-	rm -rf $(VENV) $(PEERS) $(DEMO) $(JS)/node_modules $(JS)/dist build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(OLDEST) $(PEERS) $(DEMO) $(JS)/node_modules $(JS)/dist build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -130,7 +130,7 @@ def anonymous():
     return next(int(line.split()[1]) for line in lines if line.startswith("Anonymous"))
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.recommender import Recommender
-from sasrec_runtime.engines.contract import load_runtime
+from sasrec_runtime.engines.installed import load_runtime
 import numpy as np
 variant = Bundle.open(sys.argv[1]).variant(sys.argv[2])
 load_runtime(variant, ".interpreter" if variant.runtime == "tflite" else "")

@@ -7,6 +7,7 @@ Needs the package registry. Example:
 
 import argparse
 import json
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -62,16 +63,22 @@ def check(requirement: str, variants: list[tuple[str, str]]) -> None:
 
 def answers(python: Path, bundle: str, name: str) -> str:
     """Return what verify says of one variant, in a process of its own: an old runtime may crash."""
-    code = (
-        "import sys\n"
-        f"sys.path.insert(0, {str(ROOT / 'runtime')!r})\n"
-        "from sasrec_runtime import session, verify\n"
-        "session._release = lambda version: ()\n"
-        "from sasrec_runtime.bundle import Bundle\n"
-        f"(check,) = verify.verify(Bundle.open({bundle!r}), [{name!r}])\n"
-        "print(check.status, (check.failures or [''])[0][:100])\n"
-    )
-    done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "bundle"
+        shutil.copytree(bundle, copy)
+        manifest = json.loads((copy / "manifest.json").read_bytes())
+        for variant in manifest["variants"]:
+            variant["min_runtime_version"] = "0"  # so that an older engine is tried
+        (copy / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        code = (
+            "import sys\n"
+            f"sys.path.insert(0, {str(ROOT / 'runtime')!r})\n"
+            "from sasrec_runtime import verify\n"
+            "from sasrec_runtime.bundle import Bundle\n"
+            f"(check,) = verify.verify(Bundle.open({str(copy)!r}), [{name!r}])\n"
+            "print(check.status, (check.failures or [''])[0][:100])\n"
+        )
+        done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
     if done.returncode < 0:
         return f"crashed: {signal.Signals(-done.returncode).name}"
     if done.returncode:

@@ -1,10 +1,13 @@
 """Write docs/cli.md from the command line itself: every command and every option, as click knows them.
 
+With --check nothing is written, and the exit code is 1 where the page differs.
+
 Example: python tools/write_cli_reference.py
 """
 
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,9 +32,10 @@ Results go to standard output, progress and warnings to standard error. `-h` and
 | exit code | meaning |
 |---|---|
 | 0 | Done. |
-| 1 | An expected failure, said in one sentence on standard error. |
+| 1 | An expected failure, said in one sentence on standard error; or Ctrl-C. |
 | 2 | Wrong usage of the command line. |
 | 3 | The check ran, and its answer is no: an answer differs (`verify`), or no variant fits the budget (`report`). |
+| 129, 143 | SIGHUP or SIGTERM ended the command. As after Ctrl-C, half-written output is removed, or can be resumed. |
 
 What may change in these options, in the exit codes and in `--json` is written in [stability.md](stability.md).
 """
@@ -43,8 +47,13 @@ PRESET_OPTIONS = (
 
 
 def main() -> None:
+    name = PAGE.relative_to(PAGE.parents[1])
+    if "--check" in sys.argv[1:]:
+        if PAGE.read_text(encoding="utf-8") != text():
+            sys.exit(f"{name} is not what the command line says today. Run: make docs")
+        return
     PAGE.write_text(text(), encoding="utf-8")
-    print(PAGE.relative_to(PAGE.parents[1]))
+    print(name)
 
 
 def text() -> str:

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from sasrec_export.errors import ExportError
 from sasrec_export.export_options import OPSETS, ExportOptions
 from sasrec_export.table.spec import INT4_QMAX, INT8_QMAX, TableSpec
+from sasrec_runtime import versions
 
 __all__ = ["ALIASES", "RECIPES", "RUNTIMES", "Encoder", "Engine", "Recipe", "Runtime", "VariantPlan", "plan"]
 
@@ -140,7 +141,7 @@ class VariantPlan:
     def min_version(self) -> str:
         """Oldest version of the runtime that runs the variant."""
         needed = [self.engine.min_version, *([OPSETS[self.options.opset]] if self.runtime == "onnx" else [])]
-        return max(needed, key=lambda version: tuple(map(int, version.split("."))))
+        return max(needed, key=versions.release)
 
 
 def plan(

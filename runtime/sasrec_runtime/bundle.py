@@ -143,7 +143,7 @@ class Bundle:
             import difflib  # noqa: PLC0415 - only on the way to an error
 
             names = [variant.name for variant in self.manifest.variants]
-            closest = difflib.get_close_matches(str(name), names, 1, cutoff=0.0)
+            closest = difflib.get_close_matches(name if isinstance(name, str) else "", names, 1, cutoff=0.0)
             raise VariantError(
                 f"variant is {shown(name)}, expected one of {_listed(names, ', ')}. Did you mean {closest[0]!r:.80}?"
             )

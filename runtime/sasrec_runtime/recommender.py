@@ -1,7 +1,7 @@
 """The public way to use a bundle: item keys in, item keys with scores and titles out."""
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Unpack, get_args
 
@@ -12,8 +12,7 @@ from sasrec_runtime import batching
 from sasrec_runtime import history as history_module
 from sasrec_runtime.batching import BATCH_BYTES
 from sasrec_runtime.bundle import Bundle, opened_again
-from sasrec_runtime.engines import answers, first_runnable
-from sasrec_runtime.engines import contract as session_module
+from sasrec_runtime.engines import answers, contract, first_runnable
 from sasrec_runtime.engines.contract import Session
 from sasrec_runtime.engines.options import OptionNames
 from sasrec_runtime.errors import BundleReplacedError, HistoryError, RequestError, shown
@@ -166,10 +165,10 @@ class Recommender:
             As `recommend`; messages name the history, as in `histories[3][0]`.
         """
         k = self._checked_k(k)
-        _check_lists("histories", histories, "histories")
+        batch_bytes = _checked_bytes(batch_bytes)
         id_lists = [
             self.vocabulary.id_list(keys, self._unknown, place=f"histories[{row}]")
-            for row, keys in enumerate(histories)
+            for row, keys in enumerate(_as_lists("histories", histories, "histories"))
         ]
         answers: dict[int, Recommendations] = {}
         rows = []
@@ -229,9 +228,9 @@ class Recommender:
             As `score`; messages name the row, as in `candidates[3][0]`. RequestError also where there are not as many
             lists of candidates as histories.
         """
-        _check_lists("histories", histories, "histories")
-        _check_lists("candidates", candidates, "lists of item keys")
-        histories, candidates = list(histories), list(candidates)
+        batch_bytes = _checked_bytes(batch_bytes)
+        histories = _as_lists("histories", histories, "histories")
+        candidates = _as_lists("candidates", candidates, "lists of item keys")
         if len(histories) != len(candidates):
             raise RequestError(
                 f"candidates has {len(candidates)} lists, expected {len(histories)}, one for each history."
@@ -265,10 +264,10 @@ class Recommender:
 
     def _checked_k(self, k: int) -> int:
         try:
-            k = operator.index(k)
+            k = int(operator.index(k))
         except TypeError as error:
             raise RequestError(f"k is {shown(k)}, expected a whole number in 1…{self._n_items}.") from error
-        session_module.check_k(k, self.variant, self._n_items)
+        contract.check_k(k, self.variant, self._n_items)
         return k
 
     def _scorable(
@@ -325,9 +324,20 @@ class Recommender:
         return Recommendations([Item(keys[i], None, self.vocabulary.titles[i]) for i in popular], is_fallback=True)
 
 
-def _check_lists(place: str, lists: Sequence[Sequence[str]], expected: str) -> None:
+def _as_lists(place: str, lists: Iterable[Sequence[str]], expected: str) -> list[Sequence[str]]:
     if isinstance(lists, str | bytes):
-        raise HistoryError(f"{place} is the single text {lists!r:.80}, expected a sequence of {expected}.")
+        raise HistoryError(f"{place} is the single text {shown(lists)}, expected a sequence of {expected}.")
+    try:
+        return list(lists)
+    except TypeError as error:
+        raise HistoryError(f"{place} is {shown(lists)}, expected a sequence of {expected}.") from error
+
+
+def _checked_bytes(batch_bytes: int) -> int:
+    try:
+        return int(operator.index(batch_bytes))
+    except TypeError as error:
+        raise RequestError(f"batch_bytes is {shown(batch_bytes)}, expected a whole number.") from error
 
 
 def _load_again(

@@ -33,39 +33,3 @@ def test_its_goldens_hold_for_each_variant(path: Path, name: str) -> None:
         pytest.importorskip("ai_edge_litert")
     bundle = Bundle.open(path)
     assert golden.check(golden.read(bundle), Recommender.load(bundle, variant=name)) == []
-
-
-@pytest.mark.parametrize("shift", [-1, 1])
-def test_shifted_ids_do_not_pass(path: Path, shift: int) -> None:
-    recommender = Recommender.load(path, variant="onnx-fp32")
-    session, n_items = recommender.session, recommender.bundle.manifest.model.n_items
-
-    class Shifted:
-        def recommend(self, history, exclude, k):
-            items, scores = session.recommend(history, exclude, k)
-            return (items + shift - 1) % n_items + 1, scores
-
-        score = session.score
-
-    recommender.session = Shifted()
-    assert golden.check(golden.read(recommender.bundle), recommender)
-
-
-def test_right_padding_does_not_pass(path: Path) -> None:
-    import numpy as np
-
-    recommender = Recommender.load(path, variant="onnx-fp32")
-    session, max_len = recommender.session, recommender.bundle.manifest.model.max_len
-
-    class RightPadded:
-        def recommend(self, history, exclude, k):
-            return session.recommend(self.pad(history), exclude, k)
-
-        def score(self, history, candidates):
-            return session.score(self.pad(history), candidates)
-
-        def pad(self, history):
-            return np.pad(history[:, -max_len:], [(0, 0), (0, max(0, max_len - history.shape[1]))])
-
-    recommender.session = RightPadded()
-    assert golden.check(golden.read(recommender.bundle), recommender)

@@ -1,6 +1,7 @@
 """The version stands in pyproject.toml, and the changelog agrees. tests/js/test_package.py looks at package.json."""
 
 import re
+import re
 import tomllib
 from pathlib import Path
 
@@ -23,3 +24,11 @@ def test_no_module_repeats_it(package: str) -> None:
         path for path in (ROOT / package).rglob("*.py") if re.search(r"__version__\s*=", path.read_text("utf-8"))
     ]
     assert written == []
+
+
+def test_the_oldest_versions_tested_are_those_promised() -> None:
+    promised = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    pins = dict(re.findall(r"^([\w-]+)==([\w.]+)$", (ROOT / "tests" / "oldest.txt").read_text("utf-8"), re.MULTILINE))
+    for requirement in promised:
+        name, oldest = requirement.split(">=")
+        assert f"{pins[name]}.".startswith(f"{oldest}."), requirement

@@ -136,7 +136,7 @@ def trained(run: Any, model: Any) -> Any:
 def scorer(request: pytest.FixtureRequest, model: Any, trained: Any, bundle: Any) -> Scorer:
     """The same promises on every backend: one test body for all."""
     from sasrec_export.recipes import plan
-    from sasrec_runtime.engines.contract import open_session
+    from sasrec_runtime.engines.open import open_session
 
     n_items = model.config.n_items
     if request.param == "keras":

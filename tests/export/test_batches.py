@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from export.conftest import BACKENDS, REPEAT_ATOL
-from sasrec_runtime.engines.contract import open_session
+from sasrec_runtime.engines.open import open_session
 from sasrec_runtime.errors import RequestError
 from sasrec_runtime.recommender import Recommender
 
@@ -114,9 +114,9 @@ def test_the_batch_model_is_loaded_by_the_first_large_batch_only(bundle) -> None
     session = open_session(bundle, bundle.variant("onnx-wi8"))
     history = np.ones((8, 3), np.int32)
     session.recommend(history[:7], history[:7], 3)
-    assert "recommend_batch" not in session._runs
+    assert session.loaded_entries == {"recommend"}
     session.recommend(history, history, 3)
-    assert "recommend_batch" in session._runs
+    assert session.loaded_entries == {"recommend", "recommend_batch"}
 
 
 def test_threads_share_a_recommender_and_its_lazy_models(bundle) -> None:

@@ -238,13 +238,12 @@ def test_with_fixed_shapes_the_longest_history_of_a_run_can_be_left_out(
 
 
 def test_many_rows_run_in_the_batch_form(bundle, histories) -> None:
-    from sasrec_runtime.engines.contract import open_session
+    from sasrec_runtime.engines.open import open_session
 
     session = open_session(bundle, bundle.variant("onnx-wi8"))
     nothing = np.zeros((len(histories), 0), np.int32)
-    assert "recommend_batch" not in session._runs
     _, scores = session.recommend(histories, nothing, 5)
-    assert "recommend_batch" in session._runs
+    assert "recommend_batch" in session.loaded_entries
     for row in range(3):
         alone = session.recommend(histories[row : row + 1], nothing[:1], 5)
         np.testing.assert_allclose(scores[row : row + 1], alone[1], rtol=0, atol=bundle.variant("onnx-wi8").atol)

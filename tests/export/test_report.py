@@ -19,7 +19,7 @@ from sasrec_export.report.measure import build_report, evaluation_data, ranking
 from sasrec_export.report.measure.evaluation_data import evidence_of, shown_name
 from sasrec_export.report.measure.ranking import NOT_LISTED, Lists
 from sasrec_export.report.show import html
-from sasrec_runtime.engines import contract
+from sasrec_runtime.engines import installed
 from sasrec_runtime.errors import MissingRuntimeError
 from sasrec_train.split import SplitConfig, split
 
@@ -220,14 +220,14 @@ class TestEndToEnd:
         assert place == f"Report: {reported / 'report.html'}"
 
     def test_a_variant_whose_engine_is_missing_is_listed_with_the_reason(self, bundle, run, monkeypatch) -> None:
-        load = contract.load_runtime
+        load = installed.load_runtime
 
         def without_litert(variant, submodule=""):
             if variant.runtime == "tflite":
                 raise MissingRuntimeError("LiteRT is not here.")
             return load(variant, submodule)
 
-        monkeypatch.setattr(contract, "load_runtime", without_litert)
+        monkeypatch.setattr(installed, "load_runtime", without_litert)
         monkeypatch.setattr(probe, "probe", lambda *_, threads: {"load_ms": 1.0})
         report = build_report.build_report(
             bundle, evaluation_data.evidence_of_run(run, run.split()), users=20, detail=False

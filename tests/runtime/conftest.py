@@ -12,8 +12,9 @@ from click.testing import CliRunner
 
 from runtime import tiny
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.engines.contract import Session, open_session
+from sasrec_runtime.engines.contract import Session
 from sasrec_runtime.engines.fixed_shapes import FittedSession
+from sasrec_runtime.engines.open import open_session
 from sasrec_runtime.recommender import Recommender
 
 RUNTIMES = ["onnx-fp32", "onnx-inline", pytest.param("tflite-fp32", marks=pytest.mark.tf)]

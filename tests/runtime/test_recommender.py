@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -389,4 +390,31 @@ def test_recommendations_behave_as_a_list() -> None:
     assert answer != [first, second]
     assert repr(Recommendations([first])) == (
         "Recommendations([Item(key='a', score=1.0, title=None)], is_fallback=False)"
+    )
+
+
+@pytest.mark.parametrize("lists", [5, None, 1.5, object(), int])
+def test_what_is_not_a_sequence_of_histories_is_refused(recommender: Recommender, lists: Any) -> None:
+    with pytest.raises(HistoryError, match=r"^histories is .*, expected a sequence of histories"):
+        recommender.recommend_batch(lists, 3)
+    with pytest.raises(HistoryError, match=r"^candidates is .*, expected a sequence of lists of item keys"):
+        recommender.score_batch([["apple"]], lists)
+
+
+@pytest.mark.parametrize("name", [5, pytest.param(10**5000, id="5,001 digits"), ["onnx-fp32"], b"onnx"])
+def test_a_variant_that_is_not_text_is_refused(shared_bundle: Path, name: Any) -> None:
+    with pytest.raises(VariantError, match=r"variant is .*, expected one of onnx-fp32"):
+        Recommender.load(shared_bundle, variant=name)
+
+
+@pytest.mark.parametrize("batch_bytes", [2.5, None, "3", {}])
+def test_a_number_of_bytes_that_is_not_whole_is_refused(recommender: Recommender, batch_bytes: Any) -> None:
+    with pytest.raises(RequestError, match=r"batch_bytes is .*, expected a whole number"):
+        recommender.recommend_batch([["apple"]], 3, batch_bytes=batch_bytes)
+
+
+@pytest.mark.parametrize("k", [np.int8(3), np.uint8(3)])
+def test_numbers_of_numpy_are_numbers(recommender: Recommender, k: Any) -> None:
+    assert recommender.recommend_batch([["apple"]] * 9, k, batch_bytes=np.int8(1))[8] == recommender.recommend(
+        ["apple"], 3
     )

@@ -51,7 +51,7 @@ def recommendations(seen: list[int], free: list[int]) -> dict[str, tuple[list[in
         "more scores than items": (free[:K], [*RANKS, -10.0], None),
         "fewer scores than items": (free[:K], RANKS[:-1], None),
         "0 rows": (free[:K], RANKS, 0),
-        "rows too many": (free[:K], RANKS, 20),
+        "rows too many": (free[:K], RANKS, 21),
         "padding before items": ([0, *free[1:K]], RANKS, None),
     }
 

@@ -104,7 +104,7 @@ def wrong_call(rng: np.random.Generator, bundle: Path, recommender: Any, keys: l
     if way == 0:
         name = str(value(OPTIONS))
         given = number if rng.random() < 0.5 else lists[0]
-        words = f"load {name}={given!r:.60}"
+        words = f"load {name}={in_words(given):.60}"
         from sasrec_runtime import Recommender
 
         loaded = {name: given}
@@ -121,8 +121,12 @@ def wrong_call(rng: np.random.Generator, bundle: Path, recommender: Any, keys: l
         6: lambda: recommender.score(*lists),
         7: lambda: recommender.score_batch(*lists),
     }
-    seen = ["10**5000" if isinstance(n, int) and abs(n) > 10**100 else repr(n) for n in (number, budget)]
+    seen = [in_words(given) for given in (number, budget)]
     return f"{words} {lists[0]!r:.60} {lists[1]!r:.60} {' '.join(seen):.60}", calls[int(way)]
+
+
+def in_words(value: object) -> str:
+    return "10**5000" if isinstance(value, int) and abs(value) > 10**100 else repr(value)
 
 
 @click.command()

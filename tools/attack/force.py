@@ -29,6 +29,8 @@ TEXTS = (
     "precious", "", '{"name":"My PWA"}', '{"model_type":"bert"}', '{"format_version":1}', '{"format_version":2}',
     "{}", "[]", "null", '{"output_version":1}', '{"histories":"x"}',
 )  # fmt: skip
+MARKERS = ("config.json", "manifest.json", "report.json")
+"""What a run, a bundle and a report are recognised by."""
 COMMANDS = ("train", "export", "report", "score")
 KINDS = ("run", "bundle", "report", "nothing", "nothing", "empty")
 
@@ -130,9 +132,17 @@ def fill_beside(out: Path, rng: np.random.Generator) -> list[str]:
 
 
 def ours(name: str, before: dict[str, str], genuine: dict[str, str]) -> bool:
-    """Whether a path of the work folder is, byte for byte, of a folder that we wrote, and may thus be replaced."""
+    """Whether a path of the work folder is of a folder that we wrote, and may thus be replaced.
+
+    It is if its bytes are ours, or if it has a name of ours beside our marker file: a damaged bundle is still a bundle.
+    """
     top, _, rest = name.partition("/")
-    return top.startswith("out") and (before[name] == "folder" or (bool(rest) and genuine.get(rest) == before[name]))
+    if not top.startswith("out"):
+        return False
+    if before[name] == "folder" or (bool(rest) and genuine.get(rest) == before[name]):
+        return True
+    marked = any(genuine[marker] == before.get(f"{top}/{marker}") for marker in MARKERS if marker in genuine)
+    return rest in genuine and marked
 
 
 @click.command()

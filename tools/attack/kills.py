@@ -136,7 +136,7 @@ def main(wanted: tuple[str, ...], how: children.How) -> None:
             left = check_after(command, out, before, stage.whole[command])
             if sent != signal.SIGKILL and done.code != -sent:
                 shell.judge(done, signalled=True)
-            if left == "new" and not (replaces or command in RESUMED):
+            if left == "new" and not replaces and command != "train":  # a whole run may be resumed
                 case.begins(f"kills: {command}, {sent.name}", f"after {moment_s:.2f} s, done before")
                 force = ["--force"]
             if command in RESUMED:

@@ -31,14 +31,10 @@ PAUSES_S = {"once a second": 1.0, "tens of times a second": 0.03}
 
 def project_staged(out: Path) -> AbstractContextManager[Path]:
     """Return the project's own way to replace a bundle: the one place here that knows its name."""
-    try:
-        from sasrec_train import staging
-    except ImportError:
-        from sasrec_runtime import bundle_folder
-        from sasrec_runtime.atomic import folder
+    from sasrec_runtime import bundle_folder
+    from sasrec_runtime.atomic import folder
 
-        return folder.staged(out, bundle_folder.BUNDLE, force=True)
-    return staging.staged(out, force=True, marker="manifest.json")
+    return folder.staged(out, bundle_folder.BUNDLE, force=True)
 
 
 def by_project(live: Path, source: Path) -> None:

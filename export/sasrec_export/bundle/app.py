@@ -2,6 +2,7 @@
 
 from sasrec_export.errors import ExportError
 from sasrec_runtime.bundle import MANIFEST_NAME, Bundle
+from sasrec_runtime.cli.printing import table_lines
 
 __all__ = ["DEFAULTS", "choose", "sizes", "table"]
 
@@ -34,5 +35,4 @@ def table(app: str, bundle: Bundle) -> str:
     """Return what the app ships, a file a line, and the sum."""
     files = sizes(bundle)
     rows = [*files.items(), (f"{app}: {bundle.manifest.variants[0].name}", sum(files.values()))]
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(["bytes shipped".ljust(width), *(f"{name:<{width}}  {size:>12,}" for name, size in rows)])
+    return "\n".join(table_lines([("bytes shipped", ""), *((name, f"{size:,}") for name, size in rows)]))

@@ -7,11 +7,10 @@ from typing import Any
 import click
 
 from sasrec_export.report.commands import keep_seen_option, report
-from sasrec_runtime.cli.printing import print_lines
+from sasrec_runtime.cli.options import json_option
+from sasrec_runtime.cli.printing import print_lines, print_table
 
 __all__ = ["COMMANDS"]
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.command()
@@ -114,7 +113,8 @@ def export(
             result["app"] = {"name": app, "files": app_module.sizes(bundle)}
         click.echo(json.dumps(result))
         return
-    print_lines(_parity_table(bundle.manifest.variants))
+    click.echo("largest difference from Keras")
+    print_table(_parity_rows(bundle.manifest.variants))
     click.echo()
     print_lines(text.table(measured))
     if app is not None:
@@ -125,16 +125,12 @@ def _say(what: str) -> None:
     print_lines(what, err=True)
 
 
-def _parity_table(variants: list[Any]) -> str:
-    """Return the largest difference of each output from Keras, a variant a line."""
+def _parity_rows(variants: list[Any]) -> list[list[str]]:
+    """Return the largest difference of each output from Keras, one row for each variant under a heading."""
     outputs = list(variants[0].parity)
-    lines = ["largest difference from Keras"]
-    lines.append(f"{'':<14}" + "".join(f"{output:>18}" for output in outputs))
-    lines += [
-        f"{variant.name:<14}" + "".join(f"{variant.parity[output]:>18.2g}" for output in outputs)
-        for variant in variants
+    return [["", *outputs]] + [
+        [variant.name, *(f"{variant.parity[output]:.2g}" for output in outputs)] for variant in variants
     ]
-    return "\n".join(lines)
 
 
 COMMANDS: tuple[click.Command, ...] = (export, report)

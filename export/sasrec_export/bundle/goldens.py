@@ -9,7 +9,7 @@ from sasrec_export.bundle.made_up import POPULAR_SHARE, MadeUp
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import golden
 from sasrec_runtime.checks.golden import Case, Golden
-from sasrec_runtime.engines import contract
+from sasrec_runtime.engines.open import open_session
 from sasrec_train.log.interactions import Histories
 
 __all__ = ["Request", "draw", "record"]
@@ -133,7 +133,7 @@ def record(bundle: Bundle, requests: Sequence[Request]) -> Golden:
         for request in requests
     ]
     for variant in variants:
-        opened = contract.open_session(bundle, variant)
+        opened = open_session(bundle, variant)
         for case in cases:
             case.answers[variant.name] = golden.answer(opened, bundle.vocabulary, case)
     return Golden(format_version=golden.GOLDEN_VERSION, cases=cases)

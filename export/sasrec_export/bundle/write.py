@@ -29,7 +29,7 @@ from sasrec_runtime.bundle import MANIFEST_NAME, Bundle
 from sasrec_runtime.bundle_folder import BUNDLE
 from sasrec_runtime.checks import golden as golden_module
 from sasrec_runtime.checks.golden import Golden
-from sasrec_runtime.engines import contract as session_module
+from sasrec_runtime.engines.open import open_session
 from sasrec_runtime.manifest import FileEntry, Manifest, ModelCard, Provenance, Variant, Vocabulary
 from sasrec_runtime.recommender import Recommender
 from sasrec_train.log.interactions import Histories
@@ -206,7 +206,7 @@ def _prove(
     max_len = bundle.manifest.model.max_len
     seen = min(plan.options.history or max_len, max_len)
     expected = parity.reference(model.encode, seen, table, plan, split.test.histories)
-    session = session_module.open_session(bundle, variant)
+    session = open_session(bundle, variant)
     k = min(model.top_k, bundle.manifest.model.n_items)
     differences = parity.check(variant.name, session, expected, k=k)
     made_up = Histories.from_lists(request.history_ids for request in requests)

@@ -42,12 +42,12 @@ def probe(bundle: Path, variant: str, *, threads: int) -> dict[str, Any]:
 def _measure(path: Path, name: str, threads: int) -> dict[str, Any]:
     from sasrec_runtime.bundle import Bundle  # noqa: PLC0415
     from sasrec_runtime.checks import golden as golden_module  # noqa: PLC0415 - the parent does not need it
-    from sasrec_runtime.engines import contract  # noqa: PLC0415
+    from sasrec_runtime.engines import installed  # noqa: PLC0415
     from sasrec_runtime.recommender import Recommender  # noqa: PLC0415
 
     bundle = Bundle.open(path)
     variant = bundle.variant(name)
-    contract.load_runtime(variant, ".interpreter" if variant.runtime == "tflite" else "")
+    installed.load_runtime(variant, ".interpreter" if variant.runtime == "tflite" else "")
     histories = [case.history for case in golden_module.read(bundle).cases if case.history]
     before = _peak_bytes()
     started = time.perf_counter()

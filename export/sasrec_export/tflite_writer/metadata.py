@@ -8,6 +8,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from sasrec_export.recipes import VariantPlan
 from sasrec_export.tflite_writer import flatbuffer
+from sasrec_runtime import versions
 from sasrec_train.config import ModelConfig
 
 __all__ = ["describe"]
@@ -35,7 +36,7 @@ def describe(model: Any, plan: VariantPlan, config: ModelConfig, *, top_k: int) 
         f"recommend(history, exclude) -> items, scores (the {top_k} best); score(history, candidates) -> scores. "
         "Ids are 1..n_items, 0 is padding, the newest item stands last; line i of items.txt is the key of id i."
     )
-    oldest = max((_read(model, MIN_RUNTIME), *_raised(model)), key=_release)
+    oldest = max((_read(model, MIN_RUNTIME), *_raised(model)), key=versions.release)
     items = {"items": "items.txt", "titles": "titles.txt", "n_items": config.n_items, "top_k": top_k}
     _write(model, MIN_RUNTIME, oldest.encode().ljust(FIELD_BYTES, b"\0"))
     _write(model, "sasrec_edge", json.dumps(items).encode())
@@ -60,7 +61,3 @@ def _write(model: Any, name: str, data: bytes) -> None:
     entry.name = name.encode()
     entry.buffer = flatbuffer.add_buffer(model, np.frombuffer(data, np.uint8))
     model.metadata = [*kept, entry]
-
-
-def _release(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))

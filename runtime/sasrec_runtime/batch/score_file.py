@@ -14,7 +14,7 @@ from sasrec_runtime.batch.answering import Answering
 from sasrec_runtime.batch.job import PART_ROWS, Job, JobDescription
 from sasrec_runtime.batch.rows import BadRow, Columns, Row
 from sasrec_runtime.bundle import MANIFEST_NAME
-from sasrec_runtime.errors import RequestError
+from sasrec_runtime.errors import OutputError, RequestError
 from sasrec_runtime.recommender import BATCH_BYTES, Recommender
 
 __all__ = ["Progress", "check_files", "score_file"]
@@ -141,12 +141,15 @@ def check_files(histories: Path, out: Path) -> None:
 
     Raises:
         MissingRuntimeError: A file is Parquet, and pyarrow is not installed.
+        OutputError: `out` is a folder.
         RequestError: A suffix is not known, a path is not that of a file, or both are of the same.
     """
     for path in (histories, out):
         if formats.format_of(path) == "parquet":
             formats.parquet(path)
     _check_is_file(histories, histories.stat().st_mode)
+    if out.is_dir():
+        raise OutputError(f"{out} is a folder, expected a file to write. Choose another --out.")
     if out.exists():
         _check_is_file(out, out.stat().st_mode)
     histories.open("rb").close()  # an OSError that names the file

@@ -1,6 +1,5 @@
 """Answers as the rows of a file, and several such files put together."""
 
-import csv
 import re
 import shutil
 from collections.abc import Callable, Iterable
@@ -65,8 +64,12 @@ def count(path: Path, kind: Format) -> int:
     if kind == "jsonl":
         with path.open("rb") as file:
             return sum(1 for _ in file)
-    with path.open(newline="", encoding="utf-8") as text:
-        return sum(1 for _ in csv.reader(text, strict=True))
+    rows, in_quotes = 0, False
+    with path.open(newline="\n", encoding="utf-8") as text:
+        for line in text:  # without the csv module, which refuses cells of more than 131,072 letters
+            in_quotes ^= line.count(QUOTE) % 2 == 1
+            rows += not in_quotes
+    return rows
 
 
 def _safe(cell: str) -> str:

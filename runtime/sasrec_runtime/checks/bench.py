@@ -13,7 +13,7 @@ import numpy as np
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import golden as golden_module
 from sasrec_runtime.checks.children import ChildError, run_module
-from sasrec_runtime.engines import contract as session_module
+from sasrec_runtime.engines import contract, installed
 from sasrec_runtime.engines.options import OptionNames, SessionOptions
 from sasrec_runtime.errors import BundleError, RequestError, shown
 from sasrec_runtime.recommender import Recommender
@@ -128,10 +128,10 @@ def bench(
     chosen_options = SessionOptions(**options)
     path = Path(path)
     bundle = Bundle.open(path)
-    chosen = [bundle.variant(name) for name in variants] or session_module.runnable_variants(bundle)
+    chosen = [bundle.variant(name) for name in variants] or installed.runnable_variants(bundle)
     for variant in chosen:
-        session_module.load_runtime(variant)
-        session_module.check_k(k, variant, bundle.manifest.model.n_items)
+        installed.load_runtime(variant)
+        contract.check_k(k, variant, bundle.manifest.model.n_items)
     histories = [case.history for case in golden_module.read(bundle).cases if case.history]
     if not histories:
         raise BundleError(f"{path}: golden.json has no history to time. Export the bundle again.")

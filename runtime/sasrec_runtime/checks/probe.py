@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import golden
-from sasrec_runtime.engines import contract
+from sasrec_runtime.engines import installed
 from sasrec_runtime.errors import SasrecError
 from sasrec_runtime.recommender import Recommender
 
@@ -34,7 +34,7 @@ def measure(path: Path, variant: str, options: dict[str, Any], k: int) -> dict[s
     """Return load_ms, first_call_ms, resident_mib and anonymous_mib; see `sasrec_runtime.checks.bench.Timing`."""
     bundle = Bundle.open(path)
     history = next(case.history for case in golden.read(bundle).cases if case.history)
-    contract.load_runtime(bundle.variant(variant))  # before the clock starts
+    installed.load_runtime(bundle.variant(variant))  # before the clock starts
     before = mebibytes()
     started = time.perf_counter()
     recommender = Recommender.load(Bundle.open(path), variant=variant, **options)

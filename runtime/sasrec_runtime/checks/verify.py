@@ -16,7 +16,7 @@ import msgspec
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import golden as golden_module
 from sasrec_runtime.checks.children import ChildError, run_module
-from sasrec_runtime.engines import contract
+from sasrec_runtime.engines import installed
 from sasrec_runtime.errors import BundleReplacedError, MissingRuntimeError, SasrecError
 from sasrec_runtime.manifest import Variant
 from sasrec_runtime.recommender import Recommender
@@ -89,7 +89,7 @@ class _Reply(msgspec.Struct, frozen=True, kw_only=True):
 def _check(bundle: Bundle, variant: Variant, *, must_run: bool) -> VariantCheck:
     started = time.perf_counter()
     try:
-        contract.load_runtime(variant)
+        installed.load_runtime(variant)
         reply = _ask(bundle, variant)
     except MissingRuntimeError as error:
         if must_run:

@@ -105,7 +105,7 @@ def inspect(bundle: Path, as_json: bool) -> None:
 
 def _variant_rows(bundle: "Bundle") -> list[tuple[str, ...]]:
     """One row per variant under a heading; a column per quality and parity that any of them reports."""
-    from sasrec_runtime.engines.contract import MODULES
+    from sasrec_runtime.engines.installed import MODULES
 
     variants = bundle.manifest.variants
     qualities = list(dict.fromkeys(name for variant in variants for name in variant.quality))

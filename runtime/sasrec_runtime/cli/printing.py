@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-__all__ = ["print_json", "print_lines", "print_table", "printable", "size_in_words"]
+__all__ = ["print_json", "print_lines", "print_table", "printable", "size_in_words", "table_lines"]
 
 HIDDEN: Final = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff"
 """DEL, C1 controls, marks and overrides of the writing direction, line separators, lone surrogates."""
@@ -17,6 +17,12 @@ HIDDEN: Final = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\ud
 CONTROLS: Final = re.compile(f"[\x00-\x1f{HIDDEN}]")
 CONTROLS_IN_LINES: Final = re.compile(f"[\x00-\x09\x0b-\x1f{HIDDEN}]")
 HIDDEN_IN_JSON: Final = re.compile(f"[{HIDDEN}]")
+
+NUMBER: Final = re.compile(r"[+-]?[0-9][0-9,]*(\.[0-9]+)?(e[+-]?[0-9]+)?( ?%)?")
+"""A cell that is a number, perhaps with thousands separators, an exponent or a percent sign."""
+
+MISSING: Final = frozenset({"", "–", "n/a"})
+"""Cells of a column of numbers where there is none."""
 
 
 def printable(text: str, *, lines: bool = False) -> str:
@@ -59,18 +65,34 @@ def print_lines(text: str, *, err: bool = False) -> None:
     click.echo(printable(text, lines=True), err=err)
 
 
-def print_table(rows: Sequence[Sequence[str]]) -> None:
-    """Print columns as wide as their longest cell; those of numbers, a heading aside, stand right."""
-    columns = list(zip(*([printable(cell) for cell in row] for row in rows), strict=True))
+def print_table(rows: Sequence[Sequence[str]], *, headings: int = 1, align: str = "") -> None:
+    """Print a table; arguments as for `table_lines`."""
+    for line in table_lines(rows, headings=headings, align=align):
+        click.echo(line)
+
+
+def table_lines(rows: Sequence[Sequence[str]], *, headings: int = 1, align: str = "") -> list[str]:
+    """Return a table as lines: columns as wide as their longest cell, two spaces between, control characters escaped.
+
+    Args:
+        rows: The cells of each row, all rows equally long. An empty row becomes an empty line.
+        headings: How many of the first rows are headings, which have no say in the alignment of a column.
+        align: One letter for each column, "l" or "r". Empty: columns of numbers are aligned right, others left.
+    """
+    shown = [[printable(cell) for cell in row] for row in rows]
+    columns = list(zip(*filter(None, shown), strict=True))
+    values = list(zip(*filter(None, shown[headings:]), strict=True)) or [()] * len(columns)
+    align = align or "".join("r" if all(map(_is_number, column)) else "l" for column in values)
     widths = [max(map(len, column)) for column in columns]
-    right = [all(_is_number(cell) for cell in column[1:]) for column in columns]
-    for row in zip(*columns, strict=True):
-        cells = zip(row, widths, right, strict=True)
-        click.echo("  ".join(c.rjust(width) if to_right else c.ljust(width) for c, width, to_right in cells).rstrip())
+    return ["  ".join(map(_aligned, row, widths, align)).rstrip() for row in shown]
+
+
+def _aligned(cell: str, width: int, alignment: str) -> str:
+    return cell.rjust(width) if alignment == "r" else cell.ljust(width)
 
 
 def _is_number(cell: str) -> bool:
-    return cell == "–" or cell.removeprefix("-").replace(".", "", 1).isdecimal()
+    return cell in MISSING or NUMBER.fullmatch(cell) is not None
 
 
 def size_in_words(size_bytes: int) -> str:

@@ -5,8 +5,8 @@ import threading
 from collections.abc import Collection, Iterator, Sequence
 
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.engines import contract as session_module
 from sasrec_runtime.engines.contract import Session
+from sasrec_runtime.engines.open import open_session
 from sasrec_runtime.engines.options import OptionNames
 from sasrec_runtime.errors import MissingRuntimeError, SasrecError
 from sasrec_runtime.manifest import Variant
@@ -44,7 +44,7 @@ def open_first(bundle: Bundle, candidates: Sequence[Variant], options: OptionNam
     failures: list[MissingRuntimeError] = []
     for candidate in candidates:
         try:
-            return candidate, session_module.open_session(bundle, candidate, **options)
+            return candidate, open_session(bundle, candidate, **options)
         except MissingRuntimeError as error:
             failures.append(error)
     if len(failures) == 1:

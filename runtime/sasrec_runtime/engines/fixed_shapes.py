@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_runtime import history as history_module
-from sasrec_runtime.engines import contract as session_module
+from sasrec_runtime.engines import contract
 from sasrec_runtime.engines.contract import Session
 from sasrec_runtime.errors import RequestError
 from sasrec_runtime.manifest import Variant
@@ -54,9 +54,9 @@ class FittedSession:
         Raises:
             RequestError: A row excludes more distinct items than the variant has places for.
         """
-        session_module.check_k(k, self._variant, self._n_items)
-        session_module.check_ids("history", history)
-        session_module.check_ids("exclude", exclude, len(history))
+        contract.check_k(k, self._variant, self._n_items)
+        contract.check_ids("history", history)
+        contract.check_ids("exclude", exclude, len(history))
         history, exclude = self._history(history), self._exclude(exclude)
         if len(history) == self._variant.fixed_batch:  # the usual call needs nothing put together
             found, found_scores = self._session.recommend(history, exclude, self._variant.fixed_k or k)
@@ -72,8 +72,8 @@ class FittedSession:
 
     def score(self, history: NDArray[np.int32], candidates: NDArray[np.int32]) -> NDArray[np.float32]:
         """Return scores (B, C); see `Session`."""
-        session_module.check_ids("history", history)
-        session_module.check_ids("candidates", candidates, len(history))
+        contract.check_ids("history", history)
+        contract.check_ids("candidates", candidates, len(history))
         history = self._history(history)
         scores = np.empty(candidates.shape, np.float32)
         width = self._variant.fixed_candidates or self._columns(candidates.shape[1])

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.engines import answers, contract, engine_errors, weight_cache
+from sasrec_runtime.engines import answers, contract, engine_errors, installed, weight_cache
 from sasrec_runtime.engines.options import CPU, SessionOptions
 from sasrec_runtime.errors import ProviderError, SasrecError, SignatureError
 from sasrec_runtime.manifest import FileEntry, Variant
@@ -25,14 +25,14 @@ class TfliteSession:
     """
 
     def __init__(self, bundle: Bundle, variant: Variant, options: SessionOptions) -> None:
-        if options.providers not in {(CPU,), ("cpu",), ()}:
+        if tuple(options.providers) not in {(CPU,), ("cpu",), ()}:
             raise ProviderError(
                 f"execution provider is {options.providers[0]!r:.80}, but variant {variant.name} runs on LiteRT, which "
                 "has none. Leave the provider out, or choose an ONNX variant."
             )
-        litert: Any = contract.load_runtime(variant, ".interpreter")
+        litert: Any = installed.load_runtime(variant, ".interpreter")
         self._variant = variant
-        self._engine = f"LiteRT {contract.load_runtime(variant).__version__}"
+        self._engine = f"LiteRT {installed.load_runtime(variant).__version__}"
         self._lock = threading.Lock()
         relative_path = variant.entries[RECOMMEND]
         path = bundle.file(relative_path)

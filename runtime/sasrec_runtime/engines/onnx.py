@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.engines import answers, contract, engine_errors
+from sasrec_runtime.engines import answers, contract, engine_errors, installed
 from sasrec_runtime.engines.options import SessionOptions, provider_names
 from sasrec_runtime.errors import ProviderError
 from sasrec_runtime.manifest import Variant
@@ -26,7 +26,7 @@ class OnnxSession:
     """The model files of an ONNX variant, in the shapes it fixes. onnxruntime runs one from many threads at once."""
 
     def __init__(self, bundle: Bundle, variant: Variant, options: SessionOptions) -> None:
-        self._onnxruntime: Any = contract.load_runtime(variant)
+        self._onnxruntime: Any = installed.load_runtime(variant)
         self._engine = f"onnxruntime {self._onnxruntime.__version__}"
         self._providers = provider_names(self._onnxruntime, options.providers)
         self._bundle = bundle
@@ -40,6 +40,11 @@ class OnnxSession:
         self._k = functools.lru_cache(maxsize=16)(_k_input)
         self._runs: dict[str, Run] = {RECOMMEND: self._open(RECOMMEND)}
         self._has_batch_entry = RECOMMEND_BATCH in variant.entries
+
+    @property
+    def loaded_entries(self) -> frozenset[str]:
+        """The entries whose models are loaded; the others are loaded by the first call that needs them."""
+        return frozenset(self._runs)
 
     def recommend(
         self, history: NDArray[np.int32], exclude: NDArray[np.int32], k: int

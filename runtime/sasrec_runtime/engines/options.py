@@ -53,6 +53,8 @@ class SessionOptions(msgspec.Struct, frozen=True, kw_only=True):
         providers: object = self.providers
         if isinstance(providers, str):
             raise RequestError(f"providers is the single text {providers!r:.80}, expected a sequence of names.")
+        if not isinstance(providers, list | tuple) or not all(isinstance(name, str) for name in providers):
+            raise RequestError(f"providers is {shown(providers)}, expected a sequence of names.")
 
 
 class OptionNames(TypedDict, total=False):

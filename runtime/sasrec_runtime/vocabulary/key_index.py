@@ -1,7 +1,16 @@
-"""From a key to its line: a hash table of line numbers over a mapped file, 8 bytes a key where a dict takes 130."""
+"""From a key to its line number, over a mapped file: a sorted array of hashes and binary search.
+
+Each entry is one 64-bit integer: the upper bits of the key's hash, then its line number. Sorting the entries sorts the
+hashes, and `bisect` finds the first entry of a hash. At a million keys this takes 8 bytes a key where a dict takes 130.
+It is built in half the time of a hash table with open addressing, and an unknown key is refused in half the time; the
+hash table would take 5 bytes a key. Separate arrays of sorted hashes and line numbers take 12 bytes, and one call of
+`numpy.searchsorted` for one key takes longer than `bisect`.
+"""
 
 import functools
 import secrets
+from bisect import bisect_left
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -12,20 +21,17 @@ from sasrec_runtime.vocabulary.mapped_lines import MappedLines
 
 __all__ = ["KeyIndex", "repeated_key"]
 
-LOAD: Final = 0.75
-"""Share of the places that are taken: a fuller table is smaller and has longer ways."""
-
 CHUNK_LINES: Final = 1 << 14
-"""Hashed together."""
+"""Lines hashed in one step of numpy: bounds temporary memory and amortises the calls."""
 
-WORD: Final = 8
-"""Bytes hashed at once."""
+WORD_BYTES: Final = 8
+"""Bytes that enter the hash at once."""
 
 HASHED_WORDS: Final = 32
-"""Of a longer key the last 256 bytes are hashed: keys that share a long address differ at its end."""
+"""Words of a key that are hashed. Of a longer key the last 256 bytes count: long addresses differ at their ends."""
 
-REMEMBERED: Final = 1 << 14
-"""Keys whose answer is kept: histories hold the same few items again and again."""
+CACHED_KEYS: Final = 1 << 14
+"""Keys whose line number is kept in memory: histories hold the same few items again and again."""
 
 ALL_BITS: Final = (1 << 64) - 1
 HALF: Final = np.uint64(32)
@@ -34,8 +40,7 @@ HALF: Final = np.uint64(32)
 class KeyIndex:
     """Answers as a dict from keys to line numbers would.
 
-    An open table: a key's place is given by its hash, and what finds it taken goes on to the next. The hash has a
-    random factor, so that no file can be written whose keys all meet.
+    The hash is seeded at random, so that no file can be prepared whose keys all have one hash.
 
     Args:
         lines: The keys, none empty.
@@ -47,10 +52,13 @@ class KeyIndex:
     def __init__(self, lines: MappedLines) -> None:
         self._lines = lines
         self._factor = secrets.randbits(64) | 1
-        self._places = _fill(lines, self._factor, int((len(lines) - 1) / LOAD) + 2)
-        self._numbers = self._places.data  # its entries are Python's own integers: faster than numpy's
-        self.get = functools.lru_cache(REMEMBERED)(self._find)
-        """The line number of a key; None for what is no key. TypeError for what cannot be hashed."""
+        self._line_mask = (1 << len(lines).bit_length()) - 1
+        """The lower bits of an entry, which hold the line number."""
+        entries = _sorted_entries(lines, self._factor, self._line_mask)
+        _refuse_repeated_keys(lines, entries, self._line_mask)
+        self._entries = entries.data  # its items are Python's own integers: faster than numpy's
+        self.get = functools.lru_cache(CACHED_KEYS)(self._find)
+        """The line number of a key; None for anything else. TypeError for what cannot be hashed."""
 
     def __contains__(self, key: object) -> bool:
         return self.get(key) is not None
@@ -59,91 +67,99 @@ class KeyIndex:
         if not isinstance(key, str):
             return None
         try:
-            letters = key.encode()
+            key_bytes = key.encode()
         except UnicodeEncodeError:  # a lone surrogate
             return None
-        numbers, line = self._numbers, self._lines.line
-        place = _hash(letters, self._factor) * len(numbers) >> 32
-        while number := numbers[place]:
-            if line(number) == letters:
-                return number
-            place += 1
-            if place == len(numbers):
-                place = 0
+        entries, mask = self._entries, self._line_mask
+        last = _hash(key_bytes, self._factor) | mask  # no entry of this hash is larger
+        position = bisect_left(entries, last ^ mask)
+        while position < len(entries) and (entry := entries[position]) <= last:
+            if self._lines.line(entry & mask) == key_bytes:
+                return entry & mask
+            position += 1
         return None
 
 
-def _hash(letters: bytes, factor: int) -> int:
-    """Return the hash of one key, 32 bits; `_hashes` does the same for many."""
-    value = len(letters)
-    letters = letters[-WORD * HASHED_WORDS :]
-    for start in range(0, len(letters), WORD):
-        value = (value ^ int.from_bytes(letters[start : start + WORD], "little")) * factor & ALL_BITS
+def _hash(key_bytes: bytes, factor: int) -> int:
+    """Return the 64-bit hash of one key; `_hashes` does the same for many.
+
+    Multiplicative hashing, word by word: h ← (h ⊕ word) · factor mod 2^64, then h ← h ⊕ (h >> 32). h begins as the
+    length of the key in bytes.
+    """
+    value = len(key_bytes)
+    key_bytes = key_bytes[-WORD_BYTES * HASHED_WORDS :]
+    for start in range(0, len(key_bytes), WORD_BYTES):
+        value = (value ^ int.from_bytes(key_bytes[start : start + WORD_BYTES], "little")) * factor & ALL_BITS
         value ^= value >> 32
-    return value >> 32
+    return value
 
 
-def _hashes(lines: MappedLines, factor: int) -> NDArray[np.uint32]:
-    """Return the hash of every line, (count,)."""
+def _hashes(data: NDArray[np.uint8], bounds: NDArray[np.int64], factor: np.uint64) -> NDArray[np.uint64]:
+    """Return the hash of each of several lines.
+
+    Args:
+        data: The bytes of the lines, each with its line feed, and WORD_BYTES more.
+        bounds: (count + 1,), where each line starts, and where one after the last would.
+        factor: The seed, an odd number.
+    """
+    words = np.ndarray(len(data) - WORD_BYTES + 1, "<u8", data, strides=(1,))  # the word from each byte on
+    lengths = np.diff(bounds) - 1
+    bytes_left = np.minimum(lengths, WORD_BYTES * HASHED_WORDS)
+    starts = bounds[:-1] + lengths - bytes_left
+    hashes = lengths.astype(np.uint64)
+    rows = np.arange(len(lengths))  # lines with bytes that are not hashed yet
+    while True:
+        unfinished = bytes_left > 0
+        if not unfinished.all():
+            bytes_left, starts, rows = bytes_left[unfinished], starts[unfinished], rows[unfinished]
+        if not len(rows):
+            return hashes
+        excess_bits = (8 * np.maximum(WORD_BYTES - bytes_left, 0)).astype(np.uint64)  # of the next line
+        word = words[starts] << excess_bits >> excess_bits
+        mixed = (hashes[rows] ^ word) * factor
+        hashes[rows] = mixed ^ mixed >> HALF
+        bytes_left, starts = bytes_left - WORD_BYTES, starts + WORD_BYTES
+
+
+def _sorted_entries(lines: MappedLines, factor: int, line_mask: int) -> NDArray[np.uint64]:
+    """Return the entries of all lines, (count,), in ascending order."""
     count = len(lines) - 1
-    hashes = np.empty(count, np.uint32)
+    entries = np.empty(count, np.uint64)
     for first in range(0, count, CHUNK_LINES):
         starts = lines.starts[first : first + CHUNK_LINES + 1].astype(np.int64)
-        letters = np.zeros(int(starts[-1] - starts[0]) + WORD, np.uint8)
         part = lines.data[starts[0] : starts[-1]]
-        letters[: len(part)] = np.frombuffer(part, np.uint8)
-        hashes[first : first + CHUNK_LINES] = _hashes_of(letters, starts - starts[0], np.uint64(factor)) >> HALF
-    return hashes
+        data = np.zeros(int(starts[-1] - starts[0]) + WORD_BYTES, np.uint8)
+        data[: len(part)] = np.frombuffer(part, np.uint8)
+        hashes = _hashes(data, starts - starts[0], np.uint64(factor)) & np.uint64(ALL_BITS ^ line_mask)
+        numbers = np.arange(first + 1, first + len(starts), dtype=np.uint64)
+        entries[first : first + CHUNK_LINES] = hashes | numbers
+    entries.sort()
+    return entries
 
 
-def _hashes_of(letters: NDArray[np.uint8], bounds: NDArray[np.int64], factor: np.uint64) -> NDArray[np.uint64]:
-    words = np.ndarray(len(letters) - WORD + 1, "<u8", letters, strides=(1,))  # the eight bytes from each place on
-    lengths = np.diff(bounds) - 1
-    hashed = np.minimum(lengths, WORD * HASHED_WORDS)
-    starts = bounds[:-1] + lengths - hashed
-    hashes = lengths.astype(np.uint64)
-    left, of = hashed, np.arange(len(lengths))
-    while True:
-        going = left > 0
-        if not going.all():
-            left, starts, of = left[going], starts[going], of[going]
-        if not len(of):
-            return hashes
-        beyond = (WORD * np.maximum(WORD - left, 0)).astype(np.uint64)  # bits of the next line
-        word = words[starts] << beyond >> beyond
-        mixed = (hashes[of] ^ word) * factor
-        hashes[of] = mixed ^ mixed >> HALF
-        left, starts = left - WORD, starts + WORD
+def _refuse_repeated_keys(lines: MappedLines, entries: NDArray[np.uint64], line_mask: int) -> None:
+    """Compare the keys of equal hashes; of several repeated keys the message names the one repeated first."""
+    repeated: list[tuple[int, int]] = []
+    first_lines: dict[bytes, int] = {}
+    previous = -2  # before the first position there is no entry
+    for position in _equal_neighbours(entries, line_mask):
+        if position != previous + 1:  # another hash
+            number = int(entries[position]) & line_mask
+            first_lines = {lines.line(number): number}
+        previous = position
+        number = int(entries[position + 1]) & line_mask
+        if (first := first_lines.setdefault(lines.line(number), number)) != number:
+            repeated.append((number, first))
+    if repeated:
+        number, first = min(repeated)
+        raise repeated_key(lines.line(number).decode(), first, number)
 
 
-def _fill(lines: MappedLines, factor: int, size: int) -> NDArray[np.int32]:
-    """Return the table: line numbers from 1 on, 0 where a place is free."""
-    hashes = _hashes(lines, factor)
-    table = np.zeros(size, np.int32)
-    for first in range(0, len(hashes), CHUNK_LINES):
-        numbers = np.arange(first + 1, min(first + CHUNK_LINES, len(hashes)) + 1, dtype=np.int32)
-        _insert(table, numbers, hashes, lines)
-    return table
-
-
-def _insert(
-    table: NDArray[np.int32], numbers: NDArray[np.int32], hashes: NDArray[np.uint32], lines: MappedLines
-) -> None:
-    """Put line numbers into the table, all at once: where several want one place, the first has it, others go on."""
-    places = (hashes[numbers - 1] * np.uint64(len(table)) >> HALF).astype(np.int64)
-    while len(numbers):
-        free = table[places] == 0
-        table[places[free][::-1]] = numbers[free][::-1]
-        there = table[places]
-        passing = there != numbers
-        numbers, there, places = numbers[passing], there[passing], places[passing]
-        # Equal keys take the same way, so the later one passes by the earlier.
-        for place in np.flatnonzero(hashes[there - 1] == hashes[numbers - 1]).tolist():
-            first, second = int(there[place]), int(numbers[place])
-            if lines.line(first) == lines.line(second):
-                raise repeated_key(lines.line(first).decode(), first, second)
-        places += 1
-        places[places == len(table)] = 0
+def _equal_neighbours(entries: NDArray[np.uint64], line_mask: int) -> Iterator[int]:
+    """Yield the positions of entries whose hash is that of the next entry."""
+    for start in range(0, len(entries), CHUNK_LINES):
+        part = entries[start : start + CHUNK_LINES + 1]
+        yield from (np.flatnonzero((part[1:] ^ part[:-1]) <= np.uint64(line_mask)) + start).tolist()
 
 
 def repeated_key(key: str, line: int, other: int) -> BundleError:

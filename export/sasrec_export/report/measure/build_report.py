@@ -20,7 +20,7 @@ from sasrec_export.report.schema import (
 )
 from sasrec_export.report.show.progress import Progress, unseen
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.engines import contract as session_module
+from sasrec_runtime.engines import installed
 from sasrec_runtime.errors import MissingRuntimeError
 from sasrec_runtime.manifest import Variant
 
@@ -99,8 +99,8 @@ def build_report(
 
 def _machine(runnable: list[Variant]) -> str:
     """Return where it was measured, and by which engines."""
-    engines = {session_module.load_runtime(variant).__name__: variant for variant in runnable}
-    versions = [f"{name} {session_module.load_runtime(variant).__version__}" for name, variant in engines.items()]
+    engines = {installed.load_runtime(variant).__name__: variant for variant in runnable}
+    versions = [f"{name} {installed.load_runtime(variant).__version__}" for name, variant in engines.items()]
     return ", ".join([f"{platform.system()} {platform.machine()}", f"Python {platform.python_version()}", *versions])
 
 
@@ -127,7 +127,7 @@ def _runnable(bundle: Bundle) -> tuple[list[Variant], list[NotMeasured]]:
     runnable, others = [], []
     for variant in bundle.manifest.variants:
         try:
-            session_module.load_runtime(variant)
+            installed.load_runtime(variant)
             runnable.append(variant)
         except MissingRuntimeError as error:
             others.append(NotMeasured(name=variant.name, reason=f"not measured: {error}"))

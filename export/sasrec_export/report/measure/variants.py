@@ -11,7 +11,7 @@ from sasrec_export.report.schema import VariantReport
 from sasrec_export.report.show.progress import Progress
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import bench as bench_module
-from sasrec_runtime.engines import contract as session_module
+from sasrec_runtime.engines.open import open_session
 from sasrec_runtime.manifest import Variant
 
 __all__ = ["Measurement"]
@@ -78,7 +78,7 @@ class Measurement:
         return fields
 
     def _answers(self, variant: Variant) -> Answers:
-        session = session_module.open_session(self.bundle, variant, threads=self.threads)
+        session = open_session(self.bundle, variant, threads=self.threads)
         held_out = self.evidence.held_out
         k = self._listed(variant)
         with self.progress(f"{variant.name}: recommending to {len(held_out.targets):,} users",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.boxes import BOX, content, fill, names, write
+from runtime.atomic.boxes import BOX, content, fill, names, write
 from sasrec_runtime.atomic import disk, folder, kinds
 from sasrec_runtime.errors import OutputError
 

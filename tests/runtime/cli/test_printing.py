@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sasrec_runtime.cli.printing import print_json, print_lines, print_table, printable
+from sasrec_runtime.cli.printing import print_json, print_lines, print_table, printable, table_lines
 
 BIDI = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
@@ -48,6 +48,23 @@ def test_lines_keep_their_ends_and_no_more() -> None:
 def test_a_table_is_as_wide_as_what_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     print_table([("\x1b[31m", "1"), ("bread", "2")])
     assert capsys.readouterr().out == "\\x1b[31m  1\nbread     2\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "lines"),
+    [
+        pytest.param([("a", "10"), ("bb", "9.5")], {"headings": 0}, ["a    10", "bb  9.5"], id="numbers"),
+        pytest.param([("", "n"), ("a", "1,000"), ("b", "–")], {}, ["       n", "a  1,000", "b      –"], id="a heading"),
+        pytest.param([("n",), ("1e-05",), ("-2 %",), ("n/a",)], {}, ["    n", "1e-05", " -2 %", "  n/a"], id="forms"),
+        pytest.param([("n", "x"), ("1", "1 MB")], {}, ["n  x", "1  1 MB"], id="text"),
+        pytest.param([("n", "x"), ("1", "1 MB")], {"align": "lr"}, ["n     x", "1  1 MB"], id="as asked for"),
+        pytest.param([("a", "b"), (), ("c", "d")], {}, ["a  b", "", "c  d"], id="a separator"),
+        pytest.param([("alone", "12")], {}, ["alone  12"], id="headings only"),
+        pytest.param([], {}, [], id="nothing"),
+    ],
+)
+def test_a_table_has_aligned_columns(rows: list[tuple[str, ...]], options: dict, lines: list[str]) -> None:
+    assert table_lines(rows, **options) == lines
 
 
 def test_lines_go_where_they_are_sent(capsys: pytest.CaptureFixture[str]) -> None:

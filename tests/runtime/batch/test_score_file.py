@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import importlib.util
 import json
 import os
 import stat
@@ -23,7 +24,8 @@ from sasrec_runtime.batch.score_file import Progress, score_file
 from sasrec_runtime.errors import MissingRuntimeError, OutputError, RequestError
 from sasrec_runtime.recommender import Recommender
 
-SUFFIXES = ["csv", "jsonl", "parquet"]
+needs_pyarrow = pytest.mark.skipif(importlib.util.find_spec("pyarrow") is None, reason="Parquet needs pyarrow")
+SUFFIXES = ["csv", "jsonl", pytest.param("parquet", marks=needs_pyarrow)]
 USERS = [("u1", ["apple", "bread"]), ("u2", []), ("u3", ["dates", "dates", "apple"]), ("u4", ["figs"])]
 
 
@@ -381,7 +383,7 @@ def test_existing_output_is_kept_without_force(recommender: Recommender, tmp_pat
         ("in.txt", b"", r"suffix '.txt', expected one of .csv, .jsonl"),
         ("in.csv", b"", r"has columns none, expected 'user' and 'history'"),
         ("in.csv", b"id,history\n", r"has columns id, history, expected 'user'"),
-        ("in.parquet", b"no parquet", r"pyarrow cannot read it"),
+        pytest.param("in.parquet", b"no parquet", r"pyarrow cannot read it", marks=needs_pyarrow),
     ],
 )
 def test_a_file_that_cannot_be_read_leaves_nothing_behind(

@@ -186,6 +186,7 @@ def test_encode_refuses_a_score_that_json_cannot_hold(score: float) -> None:
     [
         pytest.param({"format_version": 2}, "golden.json: format_version is 2, this reader knows up to 1", id="newer"),
         pytest.param({"surprise": 1}, "golden.json: Object contains unknown field `surprise`", id="unknown field"),
+        pytest.param({"cases": [{}]}, "golden.json: Object missing required field `name`", id="missing field"),
         pytest.param({"cases": 1}, r"golden.json: Expected `array`, got `int` - at `\$.cases`", id="type"),
     ],
 )

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from runtime.boxes import BOX, content, fill, names, write
+from runtime.atomic.boxes import BOX, content, fill, names, write
 from sasrec_runtime.atomic import disk, folder, scratch, side
 from sasrec_runtime.atomic.kinds import FolderKind
 from sasrec_runtime.errors import OutputError
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 WRITER = """
 import sys, time
 from pathlib import Path
-from runtime.boxes import BOX, fill
+from runtime.atomic.boxes import BOX, fill
 from sasrec_runtime.atomic import folder
 with folder.staged(Path(sys.argv[1]), BOX, force=True) as place:
     fill(place, "new")
@@ -30,7 +30,7 @@ with folder.staged(Path(sys.argv[1]), BOX, force=True) as place:
 REPLACER = """
 import sys
 from pathlib import Path
-from runtime.boxes import write
+from runtime.atomic.boxes import write
 for number in range(50):
     write(Path(sys.argv[1]), str(number), force=True)
 """

@@ -12,7 +12,7 @@ from runtime import tiny
 from sasrec_runtime.errors import BundleError, HistoryError, UnknownItemError
 from sasrec_runtime.vocabulary import mapped_lines
 from sasrec_runtime.vocabulary import vocabulary as vocabulary_module
-from sasrec_runtime.vocabulary.key_index import HASHED_WORDS, WORD, KeyIndex
+from sasrec_runtime.vocabulary.key_index import HASHED_WORDS, WORD_BYTES, KeyIndex
 from sasrec_runtime.vocabulary.mapped_lines import MappedLines
 from sasrec_runtime.vocabulary.vocabulary import Vocabulary
 
@@ -76,9 +76,23 @@ def test_an_index_holds_more_keys_than_are_hashed_at_once(tmp_path: Path) -> Non
 
 
 def test_keys_that_end_alike_beyond_what_is_hashed_are_told_apart(tmp_path: Path) -> None:
-    end = "e" * (WORD * HASHED_WORDS)
+    end = "e" * (WORD_BYTES * HASHED_WORDS)
     index = KeyIndex(MappedLines(write(tmp_path / "items.txt", ["a" + end, "b" + end]), 2))
     assert (index.get("a" + end), index.get("b" + end), index.get("c" + end)) == (1, 2, None)
+
+
+def test_repeated_keys_are_found_among_equal_hashes(tmp_path: Path) -> None:
+    end = "e" * (WORD_BYTES * HASHED_WORDS)
+    known = [letter + end for letter in "abcbca"]
+    with pytest.raises(BundleError, match=r"'beee.* stands on lines 2 and 4,"):
+        KeyIndex(MappedLines(write(tmp_path / "items.txt", known), len(known)))
+
+
+def test_a_repeated_key_is_found_wherever_its_hash_is_sorted(tmp_path: Path) -> None:
+    lines = MappedLines(write(tmp_path / "items.txt", ["a", "a", "b"]), 3)
+    for _ in range(30):  # the hash is seeded at random
+        with pytest.raises(BundleError, match="stands on lines 1 and 2"):
+            KeyIndex(lines)
 
 
 @pytest.mark.parametrize("key", ["\ud800", 1, None])

@@ -9,7 +9,7 @@ import pytest
 
 from sasrec_export.cli import main
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.engines.contract import open_session
+from sasrec_runtime.engines.open import open_session
 from sasrec_runtime.engines.options import CPU, SessionOptions, provider_names
 from sasrec_runtime.errors import MissingRuntimeError, ProviderError, RequestError
 from sasrec_runtime.recommender import Recommender
@@ -132,3 +132,9 @@ def test_empty_arrays_have_empty_or_padding_answers(bundle: Bundle, history: Any
 def test_no_candidates_have_no_scores(session: Any) -> None:
     scores = session.score(np.ones((2, 1), np.int32), np.empty((2, 0), np.int32))
     assert (scores.shape, scores.dtype) == ((2, 0), np.float32)
+
+
+@pytest.mark.parametrize("providers", [5, None, [5], {"cpu"}, bytearray(b"12"), range(3), ["cpu", 2.5], [["cpu"]]])
+def test_providers_that_are_not_names_are_refused(providers: object) -> None:
+    with pytest.raises(RequestError, match=r"providers is .*, expected a sequence of names"):
+        SessionOptions(providers=providers)

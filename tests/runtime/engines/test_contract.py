@@ -14,7 +14,8 @@ from onnx import TensorProto
 
 from runtime import tiny
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.engines.contract import Session, check_signature, open_session
+from sasrec_runtime.engines.contract import Session, check_signature
+from sasrec_runtime.engines.open import open_session
 from sasrec_runtime.errors import BundleError, MissingRuntimeError, RequestError, SignatureError
 from sasrec_runtime.manifest import decode, encode
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from runtime.test_verify import spoil_golden
+from runtime.checks.test_verify import spoil_golden
 from sasrec_export.cli import main
 from sasrec_runtime.cli.commands import COMMANDS
 

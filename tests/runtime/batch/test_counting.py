@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import Result
 
-from runtime.test_batch import SUFFIXES, USERS, StoppedError, bad_rows, read, write
+from runtime.batch.test_score_file import SUFFIXES, USERS, StoppedError, bad_rows, read, write
 from sasrec_export.cli import main
 from sasrec_runtime.batch import job, readers, writers
 from sasrec_runtime.batch.answering import Answering
@@ -249,3 +249,10 @@ def test_what_is_not_a_file_is_refused_before_the_model_is_loaded(
     assert result.exit_code == 1
     assert f"odd.csv is a {kind}" in result.stderr
     assert not list(tmp_path.glob("*.parts"))
+
+
+def test_cells_of_any_size_are_counted(recommender: Recommender, tmp_path: Path) -> None:
+    users = [("u" * 200_000, ["apple"]), ('a "quoted", \n name', ["bread"])]
+    source, out = write(tmp_path / "in.jsonl", users), tmp_path / "out.csv"
+    assert score_file(recommender, source, out, k=1) == Progress(rows=2, bad_rows=0, resumed_rows=0)
+    assert writers.count(out, "csv") == 3  # with the heading

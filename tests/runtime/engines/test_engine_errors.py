@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from runtime import tiny
-from runtime.test_tflite_session import Interpreter
-from runtime.test_tflite_session import interpreter as interpreter  # noqa: PLC0414 - a fixture
+from runtime.engines.test_litert import Interpreter
+from runtime.engines.test_litert import interpreter as interpreter  # noqa: PLC0414 - a fixture
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.engines.contract import Session, open_session
+from sasrec_runtime.engines.contract import Session
+from sasrec_runtime.engines.open import open_session
 from sasrec_runtime.errors import AnswerError, BundleError, EngineError, SasrecError, SignatureError
 
 RAISED = [

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from runtime.boxes import BOX, content, names, write
+from runtime.atomic.boxes import BOX, content, names, write
 from sasrec_runtime import atomic
 from sasrec_runtime.atomic import disk, folder
 

@@ -11,7 +11,8 @@ import pytest
 
 from runtime import tiny
 from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.engines.contract import Session, open_session
+from sasrec_runtime.engines.contract import Session
+from sasrec_runtime.engines.open import open_session
 from sasrec_runtime.errors import BundleError, RequestError, SignatureError
 
 

@@ -85,7 +85,7 @@ def test_keys_titles_and_origin_are_shown_and_not_obeyed(
     [
         (["recommend", f"/tmp/{EVIL}"], 1),
         (["score", f"/tmp/{EVIL}", "--histories", f"{EVIL}.csv", "--out", "out.csv"], 1),
-        ([EVIL], 2),
+        ([f"x{EVIL}"], 2),
         (["verify", "bundle", f"--{EVIL}"], 2),
         (["recommend", "bundle", "-k", EVIL], 2),
         (["score", "bundle", "--histories", "a", "--out", "b", "--max-bad", EVIL], 2),
