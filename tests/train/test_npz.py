@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from sasrec_train.run import npz
-from sasrec_train.run.npz import NpzError
+from sasrec_train import npz
+from sasrec_train.npz import NpzError
 
 DTYPES = st.sampled_from([np.int32, np.int64, np.float32, np.bool_, np.uint8, "<U5"])
 

@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from sasrec_train.errors import DataError
-from sasrec_train.run.untrusted_files import describe
+from sasrec_train.untrusted_files import describe
 
 __all__ = ["ROW", "Table", "check", "collect", "is_lines", "scan", "scan_csv", "scan_lines"]
 

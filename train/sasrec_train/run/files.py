@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sasrec_train import npz, untrusted_files
 from sasrec_train.errors import damaged
 from sasrec_train.log.interactions import Histories, Interactions
-from sasrec_train.run import npz, untrusted_files
 from sasrec_train.split import NOBODY, SplitPoints
 from sasrec_train.training.state import Epoch
 

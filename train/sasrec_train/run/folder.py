@@ -12,11 +12,11 @@ import numpy as np
 
 from sasrec_runtime.atomic import folder, overlap, side
 from sasrec_runtime.atomic.kinds import is_ours
-from sasrec_train import errors, split
+from sasrec_train import errors, split, untrusted_files
 from sasrec_train.config import ModelConfig, TrainConfig
 from sasrec_train.errors import RunError
 from sasrec_train.log.interactions import Interactions
-from sasrec_train.run import files, run_config, untrusted_files
+from sasrec_train.run import files, run_config
 from sasrec_train.run.run_config import CONFIG, FORMAT_VERSION, RUN, RunConfig
 from sasrec_train.split import Split, SplitConfig
 from sasrec_train.training.checkpoints import TRAINING, Checkpoints, folder_of

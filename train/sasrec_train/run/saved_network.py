@@ -17,10 +17,10 @@ import keras  # noqa: TID251 - the network is a Keras model
 import msgspec
 import numpy as np
 
+from sasrec_train import untrusted_files
 from sasrec_train.config import ModelConfig
 from sasrec_train.errors import RunError, damaged
 from sasrec_train.network.model import SASRec
-from sasrec_train.run import untrusted_files
 from sasrec_train.training.memory_estimate import weight_bytes
 
 __all__ = ["load"]

@@ -269,7 +269,7 @@ def test_every_field_of_the_configurations_has_an_option(runner):
 
 
 def test_the_package_readme_names_every_option(runner):
-    text = (Path(__file__).parents[2] / "train" / "README.md").read_text()
+    text = (Path(__file__).parents[3] / "train" / "README.md").read_text()
     for command in ("train", "evaluate"):
         for parameter in main.commands[command].params:
             option = parameter.opts[0]

@@ -18,11 +18,11 @@ pytest.importorskip("tensorflow")
 
 import h5py
 
-from sasrec_train import datasets, memory, split
+from sasrec_train import datasets, memory, split, untrusted_files
 from sasrec_train.config import preset
 from sasrec_train.errors import RunError
 from sasrec_train.network.model import SASRec
-from sasrec_train.run import Run, RunConfig, files, folder, untrusted_files
+from sasrec_train.run import Run, RunConfig, files, folder
 from sasrec_train.split import SplitConfig
 
 pytestmark = pytest.mark.tf
