@@ -1,10 +1,9 @@
-"""What a training run leaves on disk while it goes on, so that a kill costs minutes: last and best checkpoint."""
+"""Last and best checkpoint of a training run, written atomically and validated on load."""
 
 import contextlib
 import json
 import re
 import time
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from sasrec_runtime.atomic import disk, scratch, side
 from sasrec_runtime.atomic.kinds import FolderKind
-from sasrec_train import errors
+from sasrec_train import npz, untrusted_files
 from sasrec_train.errors import ConfigError, RunError
 from sasrec_train.training.state import Progress
 
@@ -24,7 +23,7 @@ __all__ = ["TRAINING", "Checkpoints", "folder_of"]
 FORMAT_VERSION = 1
 LAST = "last.npz"
 BEST = re.compile(r"best-[0-9]+\.npz")
-MEMO = "memo"  # Key of the JSON among the arrays; they are one file, so they are of one moment.
+MEMO = "memo"  # Key of the JSON among the arrays; one file, so that arrays and progress are of one moment.
 
 
 def _paths(data: bytes) -> list[str]:
@@ -107,12 +106,16 @@ class Checkpoints:
                 old.unlink()
         self._saved = time.monotonic()
 
-    def load(self) -> tuple[dict[str, NDArray[Any]], Progress]:
+    def load(self, like: Arrays) -> tuple[dict[str, NDArray[Any]], Progress]:
         """Return the last state.
 
+        Args:
+            like: Arrays of the names, shapes and types that the state must have.
+
         Raises:
-            RunError: The file is damaged, or of a newer version.
-            ConfigError: It is of a run with another log, network or recipe; the message says what differs.
+            RunError: The file is corrupted, or of a newer version.
+            ConfigError: It is of a run with another log, network or training configuration; the message says what
+                differs.
         """
         path = self.folder / LAST
         arrays = _read(path)
@@ -124,15 +127,19 @@ class Checkpoints:
                                "Upgrade it, or start over with --force.")  # fmt: skip
             self._compare(identity)
             progress = msgspec.convert(memo["progress"], Progress)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             if isinstance(error, ConfigError | RunError):
                 raise
-            raise _damaged(path, error) from error
+            raise _corrupted(path, f"no state of a training ({type(error).__name__}: {error})") from error
+        _refuse_other_arrays(path, arrays, like)
         return arrays, progress
 
-    def load_best(self, progress: Progress) -> dict[str, NDArray[Any]]:
-        """Return the weights of the best epoch."""
-        return _read(self.folder / _best_name(progress))
+    def load_best(self, progress: Progress, like: Arrays) -> dict[str, NDArray[Any]]:
+        """Return the weights of the best epoch; `like` as in load."""
+        path = self.folder / _best_name(progress)
+        arrays = _read(path)
+        _refuse_other_arrays(path, arrays, like)
+        return arrays
 
     def remove(self) -> None:
         """Remove the checkpoints: the run is whole, or starts over. The marker stays until nobody holds the folder."""
@@ -175,14 +182,27 @@ def _write(path: Path, arrays: Arrays) -> None:
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a checkpoint. It may be anybody's: no header and no size in it is believed."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except FileNotFoundError as error:
-        raise errors.missing(path) from error
-    except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise _damaged(path, error) from error
+        with untrusted_files.opened(path) as file:
+            return npz.read(file)
+    except npz.NpzError as error:
+        raise _corrupted(path, str(error)) from error
 
 
-def _damaged(path: Path, error: Exception) -> RunError:
-    return RunError(f"{path} is damaged ({str(error)[:80]}). Start over with --force.")
+def _refuse_other_arrays(path: Path, arrays: Arrays, like: Arrays) -> None:
+    """Refuse arrays whose names, shapes or types are not those of `like`."""
+    if arrays.keys() != like.keys():
+        name = min(arrays.keys() ^ like.keys())
+        raise _corrupted(path, f"{'an unknown' if name in arrays else 'no'} array {name[:80]!r}")
+    for name, expected in like.items():
+        found = arrays[name]
+        if (found.shape, found.dtype) != (expected.shape, expected.dtype):
+            raise _corrupted(
+                path,
+                f"an array {name!r} of {found.dtype} {found.shape}, expected {expected.dtype} {expected.shape}",
+            )
+
+
+def _corrupted(path: Path, seen: str) -> RunError:
+    return RunError(f"{path} is corrupted: it holds {seen[:200].rstrip('.')}. Start over with --force.")

@@ -159,11 +159,12 @@ class _Run:
         """Go on from the last checkpoint; every worker gets the chief's state."""
         state = self.trainer.state
         if self.checkpoints is not None and self.checkpoints.exists():
-            arrays, self.progress = self.checkpoints.load()
+            arrays, self.progress = self.checkpoints.load({name: value.numpy() for name, value in state.items()})
             for name, variable in state.items():
                 variable.assign(arrays[name])
             if self.progress.best_epoch:
-                self.best = _in_order(self.checkpoints.load_best(self.progress))
+                like = _numbered(self.judged.get_weights())
+                self.best = _in_order(self.checkpoints.load_best(self.progress, like))
         place = np.array([len(self.progress.epochs), self.progress.batch], np.int32)
         if self.workers.count > 1:
             place, *values = self.workers.share([place, *(variable.numpy() for variable in state.values())])
@@ -228,7 +229,7 @@ class _Run:
         if better:
             self.best = self.judged.get_weights()
         if self.checkpoints is not None:
-            self._save(best={str(i): weight for i, weight in enumerate(self.best)} if better else None)
+            self._save(best=_numbered(self.best) if better else None)
         if self.on_epoch is not None:
             self.on_epoch(epoch)
 
@@ -250,6 +251,10 @@ class _Run:
         if self.checkpoints is not None:
             arrays = {name: variable.numpy() for name, variable in self.trainer.state.items()}
             self.checkpoints.save(arrays, self.progress, best=best)
+
+
+def _numbered(weights: list[Any]) -> dict[str, Any]:
+    return {str(i): weight for i, weight in enumerate(weights)}
 
 
 def _in_order(arrays: dict[str, Any]) -> list[Any]:

@@ -36,6 +36,12 @@ class Progress(msgspec.Struct, kw_only=True):
     best_epoch: int = 0
     """The finished epoch with the best validation NDCG@10, the first of equals; 0: none yet."""
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.best_epoch <= len(self.epochs):
+            raise ValueError(f"best_epoch is {self.best_epoch}, expected one of {len(self.epochs)} finished epochs")
+        if any("ndcg@10" not in epoch.validation for epoch in self.epochs):
+            raise ValueError("an epoch has no validation NDCG@10")
+
     @property
     def best_ndcg(self) -> float:
         """Validation NDCG@10 of the best epoch; below any where there is none."""
