@@ -160,7 +160,7 @@ def test_an_asked_column_that_is_not_there_lists_what_is(log):
 
 
 def test_one_column_cannot_be_user_and_item(log):
-    with pytest.raises(DataError, match="one column is meant to be two things"):
+    with pytest.raises(DataError, match="one column is chosen for two things"):
         datasets.load(str(log("log.csv", HEADER + "1,2,3\n")), user_column="item")
 
 

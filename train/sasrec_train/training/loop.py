@@ -73,6 +73,7 @@ def train(
             f"n_items is {model_config.n_items}, but {interactions.name} has {interactions.n_items} items. "
             "Make the configuration for this log."
         )
+    train_config = train_config.resolved(model_config.n_items)
     split = split or leave_one_out(interactions)
     batches = _batches(split, model_config, train_config)
     if not len(batches):
