@@ -15,7 +15,7 @@ MAX_LEARNING_RATE = 1.0
 Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 2)]
 Width = Annotated[int, msgspec.Meta(ge=1, le=2**16)]
 Config = TypeVar("Config", "ModelConfig", "TrainConfig")
-Rate = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
+Share = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,7 +33,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Attention heads; must divide hidden_dim."""
     ffn_dim: Width = 64
     """Inner width of the point-wise feed-forward network."""
-    dropout_rate: Rate = 0.3
+    dropout_rate: Share = 0.3
     """Dropout on embeddings, attention weights and block outputs."""
     norm: Literal["pre", "post", "paper"] = "pre"
     """Where layer norms sit. `paper`: Kang & McAuley's code, which adds the residual to the *normalised* query."""
@@ -100,9 +100,9 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Adam's learning rate, the first one where it decays. Each step moves every weight by about so much."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """`cosine`: the learning rate falls to 5 % of the first over all epochs."""
-    average: Rate = 0.0
+    average: Share = 0.0
     """EMA decay of the weights: their exponential moving average is evaluated and saved in their place; 0: none."""
-    beta_2: Rate = 0.98
+    beta_2: Share = 0.98
     """Adam's decay of the second moment."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
     """Seed of the initial weights, dropout, window offsets and negatives."""

@@ -80,7 +80,7 @@ def _load(
     if data == "synthetic" or data.startswith("synthetic:"):
         _refuse_column_options(data, user_column, item_column, time_column, filters.rating_column)
         if filters.min_rating is not None:
-            raise DataError(f"{data} has no ratings. Leave out --min-rating.")
+            raise DataError(f"{data} has no ratings. Omit --min-rating.")
         interactions, beside = synthetic.generate(synthetic.parse(data.partition(":")[2])), None
     else:
         path = movielens.fetch() if data == "ml-100k" else Path(data)
@@ -95,10 +95,10 @@ def _load(
     return interactions if named is None else _with_titles(interactions, named, item_column)
 
 
-def _refuse_column_options(place: str, *asked: str | None) -> None:
+def _refuse_column_options(name: str, *asked: str | None) -> None:
     if any(name is not None for name in asked):
         raise DataError(
-            f"{place} has no named columns. Leave out --user-column, --item-column, --time-column and --rating-column."
+            f"{name} has no named columns. Omit --user-column, --item-column, --time-column and --rating-column."
         )
 
 
@@ -129,7 +129,6 @@ def _choose(
         named: Whether the file names its columns.
     """
     seen = table.columns
-    place = str(table.path)
     user = column_names.find(table, option="--user-column", asked=user, usual=column_names.USER_NAMES)
     item = column_names.find(table, option="--item-column", asked=item, usual=column_names.ITEM_NAMES)
     if time is not None or column_names.guess(seen, column_names.TIME_NAMES):
@@ -138,7 +137,7 @@ def _choose(
         logger.warning("%s has no time column known by its name: rows are taken to be in time order.", table.path)
     if user == item or time in {user, item}:
         meant = f"user: {user!r}, item: {item!r}" + (f", time: {time!r}" if time is not None else "")
-        raise DataError(f"{place}: one column is chosen for two things ({meant}). Say which with --user-column, "
+        raise DataError(f"{table.path}: one column is chosen for two things ({meant}). Say which with --user-column, "
                         "--item-column and --time-column.")  # fmt: skip
     return user, item, time
 

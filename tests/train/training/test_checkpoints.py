@@ -69,7 +69,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(checkpoints, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(RunError, match=r"after epoch 2 could not be saved \(No space left.*go on with --resume"):
+    with pytest.raises(RunError, match=r"after epoch 2 could not be saved \(No space left.*continue with --resume"):
         checkpoints.save(ARRAYS, progress(0.1, 0.2), best={"0": np.zeros(1)})
     monkeypatch.undo()
     assert checkpoints.load(ARRAYS)[1] == progress(0.1)
@@ -82,7 +82,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(checkpoints, monkeypatch):
         ({"n_items": 8}, r"is of a run with n_items 9, not 8\. Give the same log and options"),
         ({"learning_rate": 0.2}, "is of a run with learning_rate 0.1, not 0.2"),
     ],
-    ids=["another catalogue", "another recipe"],
+    ids=["another catalogue", "another training configuration"],
 )
 def test_a_checkpoint_of_another_run_is_refused(checkpoints, other, match):
     checkpoints.save(ARRAYS, progress(0.1), best={"0": np.ones(1)})

@@ -1,4 +1,4 @@
-"""What can be judged: something that scores the catalogue for a user, whole or a part of it at a time."""
+"""Scorers: map users to scores over the catalogue, whole or in tiles."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

@@ -36,8 +36,8 @@ def _scan_quoted(path: Path, separator: str) -> Table:
 def scan_recbole(path: Path) -> Table:
     """Return the table of a file of RecBole: nothing is quoted, and the header types each name.
 
-    `user_id:token` becomes `user_id`. Of a name that stands there twice the first column is kept; whoever asks for it
-    is told by Table.repeated.
+    `user_id:token` becomes `user_id`. Of a repeated name the first column is kept, and Table.repeated
+    lists it.
     """
     frame = tables.scan_csv(path, separator="\t", quote_char=None)
     typed = frame.collect_schema().names()

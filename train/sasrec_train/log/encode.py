@@ -17,11 +17,11 @@ class Encoded:
     """The rows of a log in the order of the file."""
 
     users: Keys
-    """Who."""
+    """User of each row."""
     items: Keys
-    """What."""
+    """Item of each row."""
     times: Times | None
-    """When, (N,); None where the file does not say."""
+    """Time of each row, (N,); None where the file has none."""
 
 
 def encode(table: Table, *, user: str, item: str, time: str | None) -> Encoded:

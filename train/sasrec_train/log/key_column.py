@@ -25,7 +25,7 @@ LINE_BREAKS = r"[\n\r\x0b\x0c\x1c\x1d\x1e\x{85}\x{2028}\x{2029}]"
 NOT_TEXT = r"\x00|^\x{feff}"  # UTF-16, a file not written to its end, or concatenated files.
 MAX_KEY_BYTES = 2**14  # A longer one is a line or a file that was read wrongly.
 NO_VALUE = ("nan", "null", "none", "na", "n/a", "<na>", "nil")  # As programs write a missing number.
-MAX_EXACT_FLOAT = 2**53  # Whole numbers above it are not told apart by a float column.
+MAX_EXACT_FLOAT = 2**53  # Above it a float column does not hold all whole numbers.
 UINT32 = 2**32
 SPARSE = 16  # A table of all numbers up to the largest is used where it has at most so many entries per row.
 
@@ -97,7 +97,7 @@ class KeyColumn:
             self._distinct = self._distinct_keys()
 
     def expression(self) -> pl.Expr:
-        """Return what the last pass reads of a row: a number, 4 bytes wide where that is enough. `settle` comes first."""
+        """Return what the last pass reads: a number, 4 bytes wide where that is enough. Call `settle` first."""
         if self._distinct is not None:
             return self._text.cast(pl.Enum(self._distinct)).to_physical()
         return self._number.cast(pl.UInt32) if self._fits_uint32 else self._number

@@ -54,7 +54,7 @@ class TimeColumn:
         self.checks.append(Check(self.name, self._value.is_null(), rule))
 
     def settle(self, facts: dict[str, Any]) -> None:
-        """Decide by the facts of the first pass how the column is read. Text that is not all whole numbers costs a pass.
+        """Decide by the facts of the first pass how the column is read. Text other than whole numbers costs a pass.
 
         Raises:
             DataError: The column holds text that is not a time.
@@ -65,7 +65,7 @@ class TimeColumn:
             self._value = self._value.cast(pl.Int64)
 
     def expression(self) -> pl.Expr:
-        """Return what the last pass reads of a row: Int64, or Float64 where times have fractions. `settle` comes first."""
+        """Return what the last pass reads: Int64, or Float64 where times have fractions. Call `settle` first."""
         return self._value
 
     def _checked_text(self) -> pl.Expr:

@@ -50,13 +50,13 @@ def folder_of(out: Path) -> Path:
 
 
 class Checkpoints:
-    """Checkpoints of one run: `last.npz` to go on from, `best-N.npz` with the weights of the best epoch N.
+    """Checkpoints of one run: `last.npz` to continue from, `best-N.npz` with the weights of the best epoch N.
 
-    A file appears when it is whole; the one before it is there until then.
+    A file is replaced atomically.
 
     Args:
-        folder: Where they lie; made when the first is saved.
-        identity: What must be equal for a checkpoint to be gone on from: name → value, both plain JSON.
+        folder: Their folder; made when the first is saved.
+        identity: What a checkpoint must share with the run that continues from it: name → value, both plain JSON.
         every_s: Seconds between checkpoints within an epoch; there is one after each epoch anyway.
     """
 
@@ -68,11 +68,11 @@ class Checkpoints:
 
     @property
     def due(self) -> bool:
-        """Whether the last checkpoint is so old that another one within the epoch is worth it."""
+        """Whether every_s have passed since the last checkpoint."""
         return time.monotonic() - self._saved >= self._every_s
 
     def exists(self) -> bool:
-        """Return whether there is something to go on from."""
+        """Return whether there is a checkpoint to continue from."""
         return (self.folder / LAST).is_file()
 
     @contextlib.contextmanager
@@ -151,7 +151,7 @@ class Checkpoints:
             if then != now:
                 raise ConfigError(
                     f"{self.folder / LAST} is of a run with {name} {then!r:.80}, not {now!r:.80}. "
-                    "Give the same log and options to go on with it, or start over with --force."
+                    "Give the same log and options to continue it, or start over with --force."
                 )
 
     @contextlib.contextmanager
@@ -162,7 +162,7 @@ class Checkpoints:
             left = "The last good checkpoint is as it was" if self.exists() else "There is no checkpoint yet"
             raise RunError(
                 f"{self.folder}: the checkpoint after epoch {len(progress.epochs)} could not be saved "
-                f"({error.strerror or error}). {left}: make room, and go on with --resume."
+                f"({error.strerror or error}). {left}: make room, and continue with --resume."
             ) from error
 
 
@@ -171,7 +171,7 @@ def _best_name(progress: Progress) -> str:
 
 
 def _write(path: Path, arrays: Arrays) -> None:
-    """Write beside the place, flush to the disk, rename, flush the folder."""
+    """Write to a temporary file, flush it to the disk, rename it, flush the folder."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:

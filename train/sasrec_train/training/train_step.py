@@ -1,4 +1,4 @@
-"""One training step as a compiled function, and the weights it leaves to be judged."""
+"""One training step as a compiled function, and the weights that are evaluated."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from sasrec_train.config import TrainConfig
 from sasrec_train.network.model import SASRec
 from sasrec_train.training.distribute import ALONE, Workers
 from sasrec_train.training.losses.inputs import LossInputs
-from sasrec_train.training.row_adam import Rate, RowAdam, WeightAdam
+from sasrec_train.training.row_adam import LearningRate, RowAdam, WeightAdam
 
 __all__ = ["Trainer"]
 
@@ -23,7 +23,7 @@ class Trainer:
         total_steps: Steps of the whole run, for the schedule.
         positions_per_batch: Mean trained positions of a step; the summed loss is divided by it.
         log_probabilities: (V,), see Batches.log_probabilities; None where nothing is shared.
-        workers: Those who train together.
+        workers: The training workers.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Trainer:
         self._whole_table = loss.whole_table or network.config.embedding_l2 > 0
         table = network.item_embedding.embeddings
         weights = [weight.value for weight in network.trainable_variables if weight is not table]
-        rate = Rate(config, total_steps)
+        rate = LearningRate(config, total_steps)
         self._rows = RowAdam(table.value, rate, config.average)
         self._weights = WeightAdam(weights, rate, config.average)
         ids = tf.TensorSpec((None, None), tf.int32)
@@ -136,20 +136,20 @@ class Trainer:
             squares += tf.reduce_sum(tf.square(self.network.position_embedding.embeddings))
         return l2 * squares / self._workers.count  # each worker adds it, and all are summed
 
-    def judge(self, judged: SASRec) -> None:
-        """Give another network of the same configuration the weights that are to be judged: averaged where asked.
+    def copy_weights(self, evaluated: SASRec) -> None:
+        """Copy the weights, or their EMA where there is one, to another network of the same configuration.
 
-        catch_up comes first.
+        Call catch_up first.
         """
         table = self.network.item_embedding.embeddings
         of_rest = iter(self._weights.averaged(self._step))
-        for weight, mine in zip(judged.trainable_variables, self.network.trainable_variables, strict=True):
+        for weight, mine in zip(evaluated.trainable_variables, self.network.trainable_variables, strict=True):
             weight.assign(self._rows.averaged(self._step) if mine is table else next(of_rest))
 
     @tf.function(input_signature=[])  # type: ignore[untyped-decorator] # TensorFlow has no types
     def catch_up(self) -> None:
-        """Bring every row of the item table to where it stands after the last step.
+        """Bring every row of the item table up to date with the last step.
 
-        All workers do it at the same step: it rounds, and they must stay equal.
+        All workers do it at the same step: it rounds, and their weights must stay equal.
         """
         self._rows.catch_up(self._step)
