@@ -11,31 +11,9 @@ from sasrec_train.log.interactions import Histories
 from sasrec_train.negatives import Negatives, SharedNegatives
 from sasrec_train.training.windows import Windows, cut, pack
 
-__all__ = ["Batch", "Batches", "left_padded"]
+__all__ = ["Batch", "Batches"]
 
 POOL = 256  # Batches that are packed together.
-
-
-def left_padded(
-    item_ids: NDArray[np.int32],
-    ends: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-    width: int,
-) -> NDArray[np.int32]:
-    """Return histories as rows, newest item last, padded on the left.
-
-    Args:
-        item_ids: (N,). Item ids of all histories, one history after the other.
-        ends: (B,). Index after the newest item of each history.
-        lengths: (B,). Items taken of each, at most width.
-        width: Columns.
-
-    Returns:
-        (B, width); free positions on the left hold PAD_ID (0).
-    """
-    column = np.arange(width) - width  # -width … -1
-    index = ends[:, None] + column
-    return np.where(column >= -lengths[:, None], item_ids[np.maximum(index, 0)], 0).astype(np.int32)
 
 
 @dataclass(frozen=True, slots=True)

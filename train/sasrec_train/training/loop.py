@@ -21,9 +21,10 @@ from sasrec_train.config import ModelConfig, TrainConfig
 from sasrec_train.errors import ConfigError, DataError
 from sasrec_train.evaluation import evaluate, metrics
 from sasrec_train.log.interactions import Interactions
+from sasrec_train.network import engine_errors
 from sasrec_train.network.model import SASRec
 from sasrec_train.split import Split, leave_one_out
-from sasrec_train.training import engine_errors, memory_estimate
+from sasrec_train.training import memory_estimate
 from sasrec_train.training.batches import Batches
 from sasrec_train.training.checkpoints import Checkpoints
 from sasrec_train.training.distribute import ALONE, Workers
