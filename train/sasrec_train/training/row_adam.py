@@ -51,6 +51,11 @@ class WeightAdam:
         rate: Step sizes.
         average: EMA decay; 0: none.
 
+    keras.optimizers.Adam(use_ema=True) was measured beside it: as fast, and equal within 5e-7 after 20 steps. It is not
+    used, because its EMA starts at the weights of the first step, which keep a weight of mᵗ for ever, while this one
+    is bias-corrected; because its checkpoints are not these; and because it fails in tf.distribute's replicas with
+    gradients that are summed already ("destinations can not be empty").
+
     Source: Kingma & Ba 2015.
     """
 
