@@ -17,6 +17,7 @@ import msgspec
 from sasrec_export.cli import main as root
 from sasrec_train.cli import config_options
 from sasrec_train.config import PRESETS, ModelConfig, TrainConfig
+from sasrec_train.loss_registry import LOSSES
 
 PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
 HEAD = """\
@@ -82,6 +83,7 @@ def of_command(name: str, command: click.Command) -> Iterator[str]:
     yield "| `-h`, `--help` |  | Show this message and exit. |\n"
     if name == "train":
         yield from presets()
+        yield from losses()
 
 
 def of_option(option: click.Option, default: str) -> str:
@@ -143,6 +145,16 @@ def presets() -> Iterator[str]:
         ]
         for option, (field, _) in options.items():
             yield f"| `{option.partition('/')[0]}` | " + " | ".join(shown(value[field]) for value in values) + " |"
+    yield ""
+
+
+def losses() -> Iterator[str]:
+    """Give a table of what `--loss` can be."""
+    yield "The losses:\n"
+    yield "| loss | what it is | negatives |"
+    yield "|---|---|---|"
+    for name, loss in LOSSES.items():
+        yield f"| `{name}` | {cell(loss.help)} | {'sampled' if loss.samples else 'none'} |"
     yield ""
 
 

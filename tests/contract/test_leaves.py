@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sasrec_runtime import history, signature
 from sasrec_runtime.cli import printing
 from sasrec_train.cli import console
-from sasrec_train.training.batches import left_padded
+from sasrec_train.log.padding import left_padded
 
 ROOT = Path(__file__).parents[2]
 FORBIDDEN = {

@@ -224,16 +224,16 @@ def test_an_unknown_choice_lists_those_there_are(run, runner, tmp_path, argument
 def test_a_missing_run_is_named(runner, tmp_path) -> None:
     result = runner.invoke(main, ["export", str(tmp_path / "nothing"), "--out", str(tmp_path / "bundle")])
     assert result.exit_code == 1
-    assert "nothing is no folder" in result.stderr
+    assert "nothing is not a folder" in result.stderr
 
 
-def test_a_damaged_network_is_named(run_folder, runner, tmp_path) -> None:
+def test_a_corrupted_network_is_named(run_folder, runner, tmp_path) -> None:
     broken = tmp_path / "run"
     shutil.copytree(run_folder, broken)
     (broken / "model.keras").write_bytes((broken / "model.keras").read_bytes()[:1000])
     result = runner.invoke(main, ["export", str(broken), "--out", str(tmp_path / "bundle")])
     assert result.exit_code == 1
-    assert "model.keras is damaged" in result.stderr
+    assert "model.keras is corrupted" in result.stderr
     assert not (tmp_path / "bundle").exists()
 
 

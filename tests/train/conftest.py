@@ -1,17 +1,19 @@
 """Fixtures of the training tests."""
 
+import os
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-DATA = Path(__file__).parents[3] / "shared" / "data"
+DATA = Path(os.environ.get("SASREC_EDGE_DATA") or Path(__file__).parents[3] / "shared" / "data")
+"""The folder of the real logs, which are not part of the project."""
 
 
 @pytest.fixture
 def shared_data() -> Path:
     if not DATA.is_dir():
-        pytest.skip("../shared/data is not there: the real logs are not part of the project")
+        pytest.skip(f"{DATA} does not exist: set SASREC_EDGE_DATA to the folder of the real logs")
     return DATA
 
 

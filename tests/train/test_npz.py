@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
-from sasrec_train.run import npz
-from sasrec_train.run.npz import NpzError
+from sasrec_train import npz
+from sasrec_train.npz import NpzError
 
 DTYPES = st.sampled_from([np.int32, np.int64, np.float32, np.bool_, np.uint8, "<U5"])
 
@@ -84,7 +84,7 @@ def test_a_header_is_not_believed(content, match):
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_nothing_is_unpacked(compression):
-    with pytest.raises(NpzError, match="packed or encrypted"):
+    with pytest.raises(NpzError, match="compressed or encrypted"):
         npz.read(archive(("a.npy", claim("(1000000,)", data=bytes(4_000_000))), compression=compression))
 
 
@@ -95,7 +95,7 @@ def test_two_members_of_one_name_are_refused():
 
 
 def test_a_member_that_is_no_array_is_refused():
-    with pytest.raises(NpzError, match=r"a member 'a\.txt', which is no array"):
+    with pytest.raises(NpzError, match=r"a member 'a\.txt', which is not an array"):
         npz.read(archive(("a.txt", b"hello")))
 
 
@@ -104,7 +104,7 @@ def test_a_member_that_is_no_array_is_refused():
     [(8, b"\x01"), (10, b"\x63"), (6, b"\xff"), (42, b"\xff\xff\xff\x7f"), (24, b"\xff\xff\xff\x7f")],
     ids=["encrypted", "method", "version", "place", "size"],
 )
-def test_a_damaged_directory_is_refused(offset, value):
+def test_a_corrupted_directory_is_refused(offset, value):
     content = bytearray(saved(a=np.arange(9)).getvalue())
     place = content.rindex(b"PK\x01\x02") + offset
     content[place : place + len(value)] = value
@@ -123,9 +123,9 @@ def test_a_changed_byte_of_an_array_is_noticed():
 def test_any_bytes_give_arrays_or_one_error(junk, place, change):
     content = bytearray(saved(a=np.arange(50, dtype=np.int32), b=np.ones(3, np.float32)).getvalue())
     content[place % len(content) : place % len(content) + len(change)] = change
-    for damaged in (junk, bytes(content)):
+    for corrupted in (junk, bytes(content)):
         with contextlib.suppress(NpzError):
-            npz.read(io.BytesIO(damaged))
+            npz.read(io.BytesIO(corrupted))
 
 
 def test_a_disk_that_fails_is_not_called_damage():

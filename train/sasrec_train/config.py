@@ -1,21 +1,21 @@
-"""What a training run is made of: the network, the training recipe, and the named presets of both."""
+"""What a training run is made of: the network, the training configuration, and the named presets of both."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from sasrec_train import loss_registry
 from sasrec_train.errors import ConfigError
 
 __all__ = ["PRESETS", "ModelConfig", "TrainConfig", "preset"]
 
-MAX_FULL_SOFTMAX = 5000  # Items; beyond, softmax over the whole catalogue costs more than the network.
 # Bounds far beyond what is of use, and below what overflows or fills any memory.
 MAX_LEARNING_RATE = 1.0
 Positive = Annotated[int, msgspec.Meta(ge=1, le=2**31 - 2)]
 Width = Annotated[int, msgspec.Meta(ge=1, le=2**16)]
 Config = TypeVar("Config", "ModelConfig", "TrainConfig")
-Rate = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
+Share = Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)]
 
 
 class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -33,7 +33,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Attention heads; must divide hidden_dim."""
     ffn_dim: Width = 64
     """Inner width of the point-wise feed-forward network."""
-    dropout_rate: Rate = 0.3
+    dropout_rate: Share = 0.3
     """Dropout on embeddings, attention weights and block outputs."""
     norm: Literal["pre", "post", "paper"] = "pre"
     """Where layer norms sit. `paper`: Kang & McAuley's code, which adds the residual to the *normalised* query."""
@@ -70,10 +70,9 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the network is trained."""
 
-    loss: Literal["auto", "cross_entropy", "sampled_softmax", "binary_cross_entropy", "gbce"] = "auto"
-    """`cross_entropy`: softmax over the whole catalogue. `sampled_softmax`: over the target and sampled negatives, with
-    logQ. `binary_cross_entropy`, `gbce`: each target against sampled negatives. `auto`: cross_entropy up to
-    MAX_FULL_SOFTMAX items, sampled_softmax above."""
+    loss: str = loss_registry.AUTO
+    """Name of a loss in loss_registry.LOSSES, or `auto`: cross_entropy up to MAX_FULL_SOFTMAX items, sampled_softmax
+    above."""
     num_negatives: Positive = 1
     """Negatives, for the losses that sample them."""
     negatives: Literal["position", "step"] = "position"
@@ -92,7 +91,7 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     patience: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 2)] = 10
     """Epochs without a better validation NDCG@10 after which training stops; 0: it never does."""
     validation_users: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 2)] = 5000
-    """Most users that are judged after each epoch, the same ones each time; 0: all."""
+    """Most users that are evaluated after each epoch, the same ones each time; 0: all."""
     batch_size: Positive = 128
     """Windows or positions of a step, see batch_unit."""
     batch_unit: Literal["windows", "positions"] = "windows"
@@ -101,14 +100,18 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Adam's learning rate, the first one where it decays. Each step moves every weight by about so much."""
     schedule: Literal["constant", "cosine"] = "cosine"
     """`cosine`: the learning rate falls to 5 % of the first over all epochs."""
-    average: Rate = 0.0
-    """Momentum of a moving average of the weights, kept step by step and judged and saved in their place; 0: none."""
-    beta_2: Rate = 0.98
+    average: Share = 0.0
+    """EMA decay of the weights: their exponential moving average is evaluated and saved in their place; 0: none."""
+    beta_2: Share = 0.98
     """Adam's decay of the second moment."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
     """Seed of the initial weights, dropout, window offsets and negatives."""
 
     def __post_init__(self) -> None:
+        if self.loss not in loss_registry.names():
+            raise ConfigError(
+                f"loss is {self.loss!r:.80}, expected one of {', '.join(loss_registry.names())}. Choose one of them."
+            )
         if self.negatives == "position" and self.negative_sampling != "uniform":
             raise ConfigError(
                 f"negative_sampling is {self.negative_sampling!r} where each position draws its own negatives, "
@@ -117,12 +120,18 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     @property
     def samples(self) -> bool:
-        """Whether the loss draws negatives."""
-        return self.loss in {"sampled_softmax", "binary_cross_entropy", "gbce"}
+        """Whether the loss reads negatives. `auto` has to be resolved first."""
+        return self.loss != loss_registry.AUTO and loss_registry.LOSSES[self.loss].samples
+
+    def resolved(self, n_items: int) -> "TrainConfig":
+        """Return the configuration with the loss that `auto` stands for on a catalogue of that size."""
+        if self.loss != loss_registry.AUTO:
+            return self
+        return msgspec.structs.replace(self, loss=loss_registry.automatic(n_items))
 
 
 PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    # ZiyaoGeng/RecLearn's SASRec, with its defects mended (causal mask on, keys masked, loss on logits).
+    # ZiyaoGeng/RecLearn's SASRec, with its defects fixed (causal mask on, keys masked, loss on logits).
     "seed": {
         "model": {
             "max_len": 40, "hidden_dim": 50, "num_blocks": 1, "num_heads": 1, "ffn_dim": 128, "dropout_rate": 0.0,
@@ -163,7 +172,7 @@ def preset(
     model: Mapping[str, Any] | None = None,
     train: Mapping[str, Any] | None = None,
 ) -> tuple[ModelConfig, TrainConfig]:
-    """Return the configurations of a preset, with the given fields put over its own.
+    """Return the configurations of a preset, with the given fields in place of its own.
 
     Args:
         name: A key of PRESETS.
@@ -172,18 +181,15 @@ def preset(
         train: Fields of TrainConfig that replace the preset's.
 
     Raises:
-        ConfigError: The name is no preset, or a field is unknown or out of its range.
+        ConfigError: There is no preset of that name, or a field is unknown or out of its range.
     """
     if name not in PRESETS:
         raise ConfigError(f"preset is {name!r}, expected one of {', '.join(PRESETS)}.")
     chosen = PRESETS[name]
-    recipe = {**chosen["train"], **(train or {})}
+    train_fields = {**chosen["train"], **(train or {})}
     if "epochs" in (train or {}) and "min_steps" not in (train or {}):
-        recipe["min_steps"] = 0  # who says how many epochs means it
-    train_config = _convert(recipe, TrainConfig)
-    if train_config.loss == "auto":
-        loss = "cross_entropy" if n_items <= MAX_FULL_SOFTMAX else "sampled_softmax"
-        train_config = msgspec.structs.replace(train_config, loss=loss)
+        train_fields["min_steps"] = 0  # --epochs alone means exactly so many
+    train_config = _convert(train_fields, TrainConfig).resolved(n_items)
     return _convert({**chosen["model"], **(model or {}), "n_items": n_items}, ModelConfig), train_config
 
 

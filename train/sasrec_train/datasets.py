@@ -1,4 +1,4 @@
-"""Everything `--data` can name, as Interactions."""
+"""Read the log that `--data` names, as Interactions."""
 
 import difflib
 import logging
@@ -12,13 +12,12 @@ from sasrec_train.errors import DataError
 from sasrec_train.log import (
     column_names,
     encode,
+    formats,
     k_core,
-    lines,
     movielens,
     ordering,
     rating_filter,
     synthetic,
-    tables,
     titles,
 )
 from sasrec_train.log.encode import Encoded
@@ -50,14 +49,14 @@ def load(
     A file may be larger than memory: about 16 bytes per interaction and the keys are held, never the text.
 
     Args:
-        data: `ml-100k`, `synthetic`, `synthetic:items=…,users=…,seed=…,mean_length=…`, or the path of a .inter, .csv,
-            .tsv, .parquet, .dat or .txt file. A file called like the first two is reached as ./ml-100k.
+        data: `ml-100k`, `synthetic`, `synthetic:items=…,users=…,seed=…,mean_length=…`, or the path of a file of one of
+            log.formats.FORMATS. A file called like the first two is reached as ./ml-100k.
         user_column: Column of user keys; by default the one with a usual name. The same for the other two.
         item_column: Column of item keys.
         time_column: Column of times: numbers, dates, or either as text.
-        titles: A file with item and title columns. A .inter file finds the .item file beside it by itself, a
-            ratings.dat its movies.dat.
-        filters: What to leave out: low ratings, then repeated rows, then what is outside the k-core.
+        titles: A file with item and title columns. Without it the .item file beside a .inter file is read,
+            or the movies.dat beside a ratings.dat.
+        filters: What to filter: low ratings, then duplicate rows, then what is outside the k-core.
 
     Raises:
         DataError: The log cannot be read; the message says where and why.
@@ -81,7 +80,7 @@ def _load(
     if data == "synthetic" or data.startswith("synthetic:"):
         _refuse_column_options(data, user_column, item_column, time_column, filters.rating_column)
         if filters.min_rating is not None:
-            raise DataError(f"{data} has no ratings. Leave out --min-rating.")
+            raise DataError(f"{data} has no ratings. Omit --min-rating.")
         interactions, beside = synthetic.generate(synthetic.parse(data.partition(":")[2])), None
     else:
         path = movielens.fetch() if data == "ml-100k" else Path(data)
@@ -90,26 +89,17 @@ def _load(
         ):
             raise DataError(f"--data {data}: no such file. Did you mean {close[0]!r}?")
         interactions = _to_interactions(data, _read(path, user_column, item_column, time_column, filters))
-        beside = _titles_beside(path)
+        beside = formats.titles_beside(path)
     interactions = k_core.keep_core(replace(interactions, filters=filters), filters)
     named = beside if titles is None else Path(titles)
     return interactions if named is None else _with_titles(interactions, named, item_column)
 
 
-def _refuse_column_options(place: str, *asked: str | None) -> None:
+def _refuse_column_options(name: str, *asked: str | None) -> None:
     if any(name is not None for name in asked):
         raise DataError(
-            f"{place} has no named columns. Leave out --user-column, --item-column, --time-column and --rating-column."
+            f"{name} has no named columns. Omit --user-column, --item-column, --time-column and --rating-column."
         )
-
-
-def _titles_beside(path: Path) -> Path | None:
-    """Return the file of titles that belongs to a log by its name, where there is one."""
-    names = {".inter": path.with_suffix(".item"), ".dat": path.with_name("movies.dat")}
-    beside = names.get(path.suffix.lower())
-    if beside is None or beside == path or not os.path.isfile(beside):  # noqa: PTH113 - as above
-        return None
-    return beside
 
 
 def _with_titles(interactions: Interactions, path: Path, item_column: str | None) -> Interactions:
@@ -117,36 +107,43 @@ def _with_titles(interactions: Interactions, path: Path, item_column: str | None
 
 
 def _read(path: Path, user: str | None, item: str | None, time: str | None, filters: Filters) -> Encoded:
-    """Return the file's rows, those rated too low left out."""
-    if tables.is_lines(path):
-        tables.check(path)
+    """Return the file's rows without those rated too low."""
+    table = formats.scan(path)
+    named = formats.find(path).has_named_columns
+    if not named:
         _refuse_column_options(str(path), user, item, time, filters.rating_column)
-        table = lines.scan(path)
-    else:
-        table = tables.scan(path)
-    user, item, time = _choose(table, user, item, time)
+    user, item, time = _choose(table, user, item, time, named=named)
     return encode.encode(rating_filter.drop_low(table, filters), user=user, item=item, time=time)
 
 
-def _choose(table: Table, user: str | None, item: str | None, time: str | None) -> tuple[str, str, str | None]:
-    """Return which columns are user, item and, where there is one, time."""
+def _choose(
+    table: Table, user: str | None, item: str | None, time: str | None, *, named: bool
+) -> tuple[str, str, str | None]:
+    """Return which columns are user, item and, where there is one, time.
+
+    Args:
+        table: The file's table.
+        user: Column of user keys that was asked for; None to guess. The same for the next two.
+        item: Column of item keys.
+        time: Column of times.
+        named: Whether the file names its columns.
+    """
     seen = table.columns
-    place = str(table.path)
     user = column_names.find(table, option="--user-column", asked=user, usual=column_names.USER_NAMES)
     item = column_names.find(table, option="--item-column", asked=item, usual=column_names.ITEM_NAMES)
     if time is not None or column_names.guess(seen, column_names.TIME_NAMES):
         time = column_names.find(table, option="--time-column", asked=time, usual=column_names.TIME_NAMES)
-    elif not tables.is_lines(table.path):
+    elif named:
         logger.warning("%s has no time column known by its name: rows are taken to be in time order.", table.path)
     if user == item or time in {user, item}:
         meant = f"user: {user!r}, item: {item!r}" + (f", time: {time!r}" if time is not None else "")
-        raise DataError(f"{place}: one column is meant to be two things ({meant}). Say which with --user-column, "
+        raise DataError(f"{table.path}: one column is chosen for two things ({meant}). Say which with --user-column, "
                         "--item-column and --time-column.")  # fmt: skip
     return user, item, time
 
 
 def _to_interactions(name: str, rows: Encoded) -> Interactions:
-    """Order the rows, drop those told twice, and lay them out by user."""
+    """Sort the rows by user and time, drop duplicates, group by user."""
     order = ordering.by_user_and_time(rows.users.codes, rows.times)
     users, items = rows.users.codes[order], rows.items.codes[order]
     times = None if rows.times is None else rows.times[order]

@@ -1,8 +1,8 @@
-"""Errors a user of training can expect and act on; each message says place, value seen and what to do."""
+"""Errors that a user of training can act on; a message says where, what was seen, what was expected and what to do."""
 
 from pathlib import Path
 
-__all__ = ["ConfigError", "DataError", "RunError", "TrainError", "WorkerLostError", "damaged", "missing"]
+__all__ = ["ConfigError", "DataError", "RunError", "TrainError", "WorkerLostError", "corrupted", "missing"]
 
 
 class TrainError(Exception):
@@ -14,15 +14,15 @@ class ConfigError(TrainError, ValueError):
 
 
 class DataError(TrainError, ValueError):
-    """An interaction log cannot be read, or holds something that is no interaction."""
+    """An interaction log cannot be read, or holds something that is not an interaction."""
 
 
 class RunError(TrainError, ValueError):
-    """A RUN folder is missing, incomplete or in the way."""
+    """A RUN folder is missing, incomplete, or exists where a new one is to be written."""
 
 
 class WorkerLostError(TrainError, ConnectionError):
-    """Another worker of a distributed run is gone; all go on from the last checkpoint once it is back."""
+    """Another worker of a distributed run is gone; all continue from the last checkpoint once it is back."""
 
 
 def missing(path: Path) -> RunError:
@@ -30,6 +30,6 @@ def missing(path: Path) -> RunError:
     return RunError(f"{path} is missing: the run is incomplete. Train it again.")
 
 
-def damaged(path: Path, seen: str) -> RunError:
+def corrupted(path: Path, seen: str) -> RunError:
     """Return the error for a file of a RUN that holds something else than it should."""
-    return RunError(f"{path} is damaged: it holds {seen.rstrip('.')}. Train it again.")
+    return RunError(f"{path} is corrupted: it holds {seen.rstrip('.')}. Train it again.")

@@ -1,4 +1,4 @@
-"""Negatives: items a user has not had, drawn exactly, and draws that all positions of a step share."""
+"""Negative sampling: exact uniform draws outside a user's history, and draws that all positions of a step share."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from sasrec_train.log.interactions import Histories
 
 __all__ = ["NO_NEGATIVE", "Negatives", "SharedNegatives"]
 
-NO_NEGATIVE = 0  # Fills the places of a user who has had nearly everything.
+NO_NEGATIVE = 0  # Fills the row of a user who has had nearly every item.
 
 
 class Negatives:
@@ -32,8 +32,8 @@ class Negatives:
         self._starts = np.cumsum(had) - had
         self.counts: NDArray[np.int64] = n_items - had
         """(U,). Items outside each history."""
-        place = np.arange(seen.size) - self._starts[user]
-        self._gaps = user * self._stride + seen % self._stride - place - 1
+        index = np.arange(seen.size) - self._starts[user]
+        self._gaps = user * self._stride + seen % self._stride - index - 1
 
     def sample(self, rng: np.random.Generator, users: NDArray[np.int64], size: int) -> NDArray[np.int32]:
         """Return (len(users), size) draws with replacement; NO_NEGATIVE where a user has had every item."""

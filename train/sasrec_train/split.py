@@ -1,4 +1,4 @@
-"""What a model may learn from, and the one item per user it is then asked for: leave-one-out, or split by time."""
+"""Splits: the items a model learns from, and one held-out item per user. Leave-one-out, or by time."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -32,7 +32,7 @@ class SplitConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How a log is split."""
 
     kind: Literal["leave-one-out", "temporal"] = "leave-one-out"
-    """`leave-one-out`: a user's two newest items are held out. `temporal`: everybody's from two points in time on."""
+    """`leave-one-out`: the two newest items of each user are held out. `temporal`: the first ones after two times."""
     validation_share: Share = 0.1
     """Share of all interactions between the two points in time; of `temporal` only."""
     test_share: Share = 0.1
@@ -181,8 +181,8 @@ def boundaries(times: Times, config: SplitConfig) -> tuple[int | float, int | fl
     Both are times of interactions, so that those at one moment are on one side.
     """
     held_out = (config.validation_share + config.test_share, config.test_share)
-    places = [min(round(times.size * (1 - share)), times.size - 1) for share in held_out]
-    first, second = np.partition(times, places)[places].tolist()
+    indices = [min(round(times.size * (1 - share)), times.size - 1) for share in held_out]
+    first, second = np.partition(times, indices)[indices].tolist()
     return first, second
 
 

@@ -7,9 +7,9 @@ __all__ = ["import_tensorflow"]
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow; what it says about missing GPUs and logging is no news to our users.
+    """Import TensorFlow; its notes about missing GPUs and logging are hidden.
 
-    It writes to the process's own stderr before any log level can be set from Python, so that is closed for the
+    It writes to the process's own stderr before any log level can be set from Python, so that is redirected for the
     moment. Errors are exceptions and still arrive.
 
     Raises:

@@ -29,7 +29,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 @config_options.add
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write, a RUN.")
 @click.option("--force", is_flag=True, help="Replace an existing RUN, once the new one is whole.")
-@click.option("--resume", is_flag=True, help="Go on with an unfinished training of the same log and options.")
+@click.option("--resume", is_flag=True, help="Continue an unfinished training of the same log and options.")
 @click.option(
     "--checkpoint-minutes",
     default=10.0,
@@ -55,7 +55,7 @@ def train(
     """Train on an interaction log and write a RUN folder.
 
     Prints the metrics of the test items (the newest of each user, unless --split says otherwise) against the whole
-    catalogue and against 100 sampled negatives, with intervals, a popularity baseline, coverage, and buckets by
+    catalogue and against 100 sampled negatives, with intervals, a popularity baseline, coverage, and strata of
     popularity and history length.
 
     Example: sasrec-edge train --data ml-100k --out run
@@ -130,7 +130,7 @@ def train(
 @click.option(
     "--users",
     type=click.IntRange(min=0),
-    help="Most users to judge, 0 for all.  [default: all, or as many as 17 billion scores let in]",
+    help="Most users to evaluate, 0 for all.  [default: all, capped at 2^34 scores]",
 )
 @json_option
 def evaluate(run: Path, keep_seen: bool, seed: int, users: int | None, as_json: bool) -> None:
@@ -146,10 +146,10 @@ def evaluate(run: Path, keep_seen: bool, seed: int, users: int | None, as_json: 
 
     loaded = Run.load(run)
     tensorflow_import.import_tensorflow()
-    from sasrec_train.evaluation import evaluate as judge
+    from sasrec_train.evaluation import evaluate as evaluation
 
     with console.notes():
-        result = judge.on_test(loaded.model(), loaded.split(), keep_seen=keep_seen, seed=seed, users=users)
+        result = evaluation.on_test(loaded.model(), loaded.split(), keep_seen=keep_seen, seed=seed, users=users)
     _print_metrics(result, as_json=as_json)
 
 
@@ -160,11 +160,11 @@ def _print_metrics(metrics: dict[str, Any], *, as_json: bool) -> None:
 
 
 def _what_is_left(out: Path, *, force: bool) -> str:
-    """Say what a training that was stopped leaves, and how to go on."""
+    """Return what a stopped training leaves, and how to continue it."""
     from sasrec_train.training.checkpoints import Checkpoints, folder_of
 
     if Checkpoints(folder_of(out), {}).exists():
-        return f"The same command with --resume goes on from the last checkpoint of {out}."
+        return f"The same command with --resume continues from the last checkpoint of {out}."
     if out.exists() and not force:
         return f"{out} is whole."
     return "There is no checkpoint yet: the same command starts over."

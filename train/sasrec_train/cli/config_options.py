@@ -2,9 +2,15 @@
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from sasrec_train import loss_registry
+from sasrec_train.loss_registry import AUTO, MAX_FULL_SOFTMAX, automatic
+
+if TYPE_CHECKING:
+    from sasrec_train.config import TrainConfig
 
 __all__ = ["MODEL_OPTIONS", "SEED", "TRAIN_OPTIONS", "Number", "add", "chosen", "refuse_idle"]
 
@@ -24,8 +30,27 @@ class Number(click.FloatRange):
         return number
 
 
+class LossChoice(click.Choice[str]):
+    """The losses that are registered when the command runs."""
+
+    def __init__(self) -> None:
+        super().__init__(loss_registry.names())
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """Names of the losses."""
+        return loss_registry.names()
+
+    @choices.setter
+    def choices(self, _names: object) -> None:
+        """Ignore what click keeps: names may be added later."""
+
+
 RATE = Number(min=0, max=1, max_open=True)
 SEED = click.IntRange(min=0, max=2**31 - 1)
+
+OF_SAMPLING = {"num_negatives", "negatives", "negative_sampling"}
+"""Fields of TrainConfig that all losses which sample read, and no others."""
 
 # Option → field of ModelConfig.
 MODEL_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -55,7 +80,7 @@ MODEL_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "--temperature": (
         "temperature",
-        {"type": Number(min=0, min_open=True), "help": "What cosines are divided by."},
+        {"type": Number(min=0, min_open=True), "help": "What cosine scores are divided by."},
     ),
     "--embedding-l2": ("embedding_l2", {"type": Number(min=0), "help": "L2 penalty on embeddings."}),
 }
@@ -64,8 +89,9 @@ TRAIN_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "--loss": (
         "loss",
         {
-            "type": click.Choice(["auto", "cross_entropy", "sampled_softmax", "binary_cross_entropy", "gbce"]),
-            "help": "The loss; auto is softmax, sampled above 5,000 items.",
+            "type": LossChoice(),
+            "help": f"The loss; {AUTO} is {automatic(MAX_FULL_SOFTMAX)} up to {MAX_FULL_SOFTMAX:,} items, "
+            f"{automatic(MAX_FULL_SOFTMAX + 1)} above.",
         },
     ),
     "--negatives": ("num_negatives", {"type": POSITIVE, "help": "Negatives, for losses that sample them."}),
@@ -96,7 +122,7 @@ TRAIN_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "--validation-users": (
         "validation_users",
-        {"type": NOT_NEGATIVE, "help": "Most users judged after an epoch; 0 for all."},
+        {"type": NOT_NEGATIVE, "help": "Most users evaluated after an epoch; 0 for all."},
     ),
     "--batch-size": ("batch_size", {"type": POSITIVE, "help": "Windows or positions of a step."}),
     "--batch-unit": (
@@ -108,7 +134,7 @@ TRAIN_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
         {"type": Number(min=0, max=MAX_LEARNING_RATE, min_open=True), "help": "Of Adam."},
     ),
     "--schedule": ("schedule", {"type": click.Choice(["constant", "cosine"]), "help": "Decay of the learning rate."}),
-    "--average": ("average", {"type": RATE, "help": "Momentum of a moving average of the weights; 0 for none."}),
+    "--average": ("average", {"type": RATE, "help": "EMA decay of the weights; 0 for none."}),
     "--seed": ("seed", {"type": SEED, "help": "Seed of weights, dropout, windows and negatives."}),
 }
 
@@ -120,14 +146,28 @@ def add(command: Command) -> Command:
     return command
 
 
-def refuse_idle(recipe: Any, given: dict[str, Any]) -> None:
-    """Refuse options that the chosen loss does not look at."""
-    idle = {"--negatives": "num_negatives", "--negatives-per": "negatives", "--negative-sampling": "negative_sampling"}
-    for option, field in idle.items():
-        if field in given and not recipe.samples:
-            raise click.UsageError(f"{option} has no effect on {recipe.loss}. Add --loss sampled_softmax.")
-    if "gbce_calibration" in given and recipe.loss != "gbce":
-        raise click.UsageError(f"--gbce-calibration has no effect on {recipe.loss}. Add --loss gbce.")
+def refuse_idle(config: "TrainConfig", given: dict[str, Any]) -> None:
+    """Refuse options that the chosen loss does not read.
+
+    Args:
+        config: The training configuration, its loss resolved.
+        given: Fields of it that were given on the command line.
+
+    Raises:
+        click.UsageError: The message names a loss that reads the option.
+    """
+    for option, (field, _) in TRAIN_OPTIONS.items():
+        readers = _losses_that_read(field)
+        if field in given and readers and config.loss not in readers:
+            raise click.UsageError(f"{option} has no effect on {config.loss}. Add --loss {readers[0]}.")
+
+
+def _losses_that_read(field: str) -> list[str]:
+    """Return the names of the losses that read a field of TrainConfig; none where it is not a matter of the loss."""
+    losses = loss_registry.LOSSES.items()
+    if field in OF_SAMPLING:
+        return [name for name, loss in losses if loss.samples]
+    return [name for name, loss in losses if field in loss.options]
 
 
 def chosen(options: dict[str, tuple[str, dict[str, Any]]], fields: dict[str, Any]) -> dict[str, Any]:

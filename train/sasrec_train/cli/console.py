@@ -1,4 +1,4 @@
-"""What people see of training: progress on stderr, results as a small table."""
+"""Terminal output of training: progress on stderr, results as a small table."""
 
 import logging
 import re
@@ -17,12 +17,15 @@ CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-
 """Control characters, marks and overrides of the writing direction, line separators, lone surrogates."""
 
 COLUMNS = ("hr@10", "ndcg@10", "mrr@10")
-BUCKETS = {"target_count": "target's count", "history_length": "history length"}
+METRIC_WIDTHS = (12, 28, 28, 28)
+STRATUM_WIDTHS = (16, -10, 2, 26, 26, 8, 8)
+STRATA = {"target_count": "target's count", "history_length": "history length"}
+"""Titles of the two kinds of strata, by their key in the JSON."""
 
 
 @contextmanager
 def notes() -> Iterator[None]:
-    """Say what the package logs on stderr, one plain line each."""
+    """Show what the package logs on stderr, one plain line each."""
     logger = logging.getLogger("sasrec_train")
     handler = _Echo()
     logger.addHandler(handler)
@@ -35,7 +38,7 @@ def notes() -> Iterator[None]:
 
 
 def printable(text: str) -> str:
-    r"""Return text that a terminal shows and does not obey: control characters become their escapes, such as `\x1b`.
+    r"""Return text that is safe to print on a terminal: control characters become their escapes, such as `\x1b`.
 
     The runtime's `printing.printable` does the same.
     """
@@ -49,7 +52,7 @@ class _Echo(logging.Handler):
 
 @contextmanager
 def epochs(*, plain: bool) -> Iterator[Callable[[Epoch], None]]:
-    """Give a function that shows an epoch: by a line each, or by a bar where stderr is a terminal, unless `plain`."""
+    """Yield a function that shows an epoch: as a line, or as a bar where stderr is a terminal, unless `plain`."""
     if plain or not sys.stderr.isatty():
         yield lambda epoch: click.echo(describe(epoch), err=True)
         return
@@ -86,23 +89,30 @@ def table(result: dict[str, Any]) -> str:
     note = f"in brackets the {intervals['level']:.0%} interval of {intervals['resamples']:,} resamples of them"
     lines = [f"{result['split']} items of {result['users']:,} users; {note}"]
     for protocol, title in _protocols(result).items():
-        lines += ["", title, _line("", *(name.upper() for name in COLUMNS))]
-        for name, (metrics, bounds) in rows.items():
-            cells = (_cell(metrics[protocol], bounds[protocol], column) for column in COLUMNS)
-            lines.append(_line(name, *cells))
+        cells = [
+            (name, *(_cell(metrics[protocol], bounds[protocol], column) for column in COLUMNS))
+            for name, (metrics, bounds) in rows.items()
+        ]
+        lines += ["", title, *_aligned([("", *map(str.upper, COLUMNS)), *cells], METRIC_WIDTHS)]
     lines += ["", _coverage(result)]
-    for name, title in BUCKETS.items():
-        lines += ["", *_buckets(title, result["buckets"][name])]
+    for name, title in STRATA.items():
+        lines += ["", *_strata(title, result["buckets"][name])]
     return "\n".join(lines)
+
+
+def _aligned(rows: list[tuple[str, ...]], widths: tuple[int, ...]) -> list[str]:
+    """Return rows as lines of aligned columns: left-aligned, or right-aligned where a width is negative."""
+    return [
+        "".join(
+            f"{cell:<{width}}" if width > 0 else f"{cell:>{-width}}" for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def _protocols(result: dict[str, Any]) -> dict[str, str]:
     seen = "kept" if result["keep_seen"] else "excluded"
     return {"full": f"whole catalogue, seen items {seen}", "sampled": "1 + 100 sampled"}
-
-
-def _line(name: str, *cells: str) -> str:
-    return (f"{name:<12}" + "".join(f"{cell:<28}" for cell in cells)).rstrip()
 
 
 def _cell(metrics: dict[str, float], bounds: dict[str, list[float]], name: str) -> str:
@@ -118,16 +128,16 @@ def _coverage(result: dict[str, Any]) -> str:
     return f"coverage@10: {model}; popularity: {popularity}"
 
 
-def _buckets(title: str, found: list[dict[str, Any]]) -> list[str]:
-    """A table of buckets; only the whole catalogue has room for intervals."""
+def _strata(title: str, strata: list[dict[str, Any]]) -> list[str]:
+    """Return the table of strata; only the whole catalogue has room for intervals."""
     rows: list[tuple[str, ...]] = [
-        ("", "", "whole catalogue", "", "1 + 100 sampled", ""),
-        (title, "users", *("HR@10", "NDCG@10") * 2),
+        ("", "", "", "whole catalogue", "", "1 + 100 sampled", ""),
+        (title, "users", "", *("HR@10", "NDCG@10") * 2),
     ]
-    for bucket in found:
-        least, most = bucket["least"], bucket["most"]
+    for stratum in strata:
+        least, most = stratum["least"], stratum["most"]
         span = f"{least} or more" if most is None else f"{least}–{most}" if least < most else str(least)
-        full = (_cell(bucket["full"], bucket["intervals"]["full"], name) for name in ("hr@10", "ndcg@10"))
-        sampled = (f"{bucket['sampled'][name]:.4f}" for name in ("hr@10", "ndcg@10"))
-        rows.append((span, f"{bucket['users']:,}", *full, *sampled))
-    return [f"{a:<16}{b:>10}  {c:<26}{d:<26}{e:<8}{f}".rstrip() for a, b, c, d, e, f in rows]
+        full = (_cell(stratum["full"], stratum["intervals"]["full"], name) for name in ("hr@10", "ndcg@10"))
+        sampled = (f"{stratum['sampled'][name]:.4f}" for name in ("hr@10", "ndcg@10"))
+        rows.append((span, f"{stratum['users']:,}", "", *full, *sampled))
+    return _aligned(rows, STRATUM_WIDTHS)

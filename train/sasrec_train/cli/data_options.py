@@ -1,4 +1,4 @@
-"""The options that say which log is read, what of it is left out, and how it is split: the same in every command."""
+"""The options that say which log is read, how it is filtered and how it is split: the same in every command."""
 
 import functools
 from collections.abc import Callable
@@ -24,14 +24,14 @@ OPTIONS = (
     click.option("--item-column", metavar="NAME", help="Column of item keys.  [default: by its name]"),
     click.option("--time-column", metavar="NAME", help="Column of times.  [default: by its name]"),
     click.option("--titles", type=click.Path(path_type=Path), help="File with item and title columns."),
-    click.option("--min-rating", type=Number(), metavar="X", help="Leave out rows rated lower."),
+    click.option("--min-rating", type=Number(), metavar="X", help="Filter out rows rated lower."),
     click.option("--rating-column", metavar="NAME", help="Column of ratings.  [default: by its name]"),
     click.option(
         "--k-core", type=click.IntRange(min=1), metavar="K",
-        help="Leave out users and items with fewer than K interactions, until all have K.",
+        help="Filter out users and items with fewer than K interactions, until all have K.",
     ),
     click.option(
-        "--min-history", type=click.IntRange(min=1), metavar="N", help="Leave out users with fewer interactions."
+        "--min-history", type=click.IntRange(min=1), metavar="N", help="Filter out users with fewer interactions."
     ),
     click.option(
         "--split", type=click.Choice(["leave-one-out", "temporal"]), default="leave-one-out", show_default=True,
@@ -53,7 +53,7 @@ NAMES = (
 
 @dataclass(frozen=True, slots=True)
 class LogOptions:
-    """What was given on the command line; checked for options that make no sense together."""
+    """What was given on the command line; checked for contradictory options."""
 
     data: str
     """The log."""
@@ -62,7 +62,7 @@ class LogOptions:
     titles: Path | None
     """The file of titles."""
     filters: "Filters"
-    """What is left out."""
+    """How it is filtered."""
     split: "SplitConfig"
     """How it is split."""
 
@@ -115,7 +115,7 @@ def _parse(
     if data.partition(":")[0] == "synthetic":
         for name, value in {**columns, **filters}.items():
             if value is not None and name not in {"k_core", "min_history"}:
-                raise click.UsageError(f"--{name.replace('_', '-')} has no effect on a synthetic log. Leave it out.")
+                raise click.UsageError(f"--{name.replace('_', '-')} has no effect on a synthetic log. Omit it.")
         if split == "temporal":
             raise click.UsageError("--split temporal needs times, and a synthetic log has none.")
     kind: Any = split  # click has checked it

@@ -10,7 +10,7 @@ def coverage(lists: NDArray[np.int32], n_items: int) -> dict[str, float]:
     """Return what part of the catalogue stands in any list.
 
     Args:
-        lists: (H, k). Item ids; 0 in places that no item takes.
+        lists: (H, k). Item ids; 0 where no item is left.
         n_items: Catalogue size without the padding id.
 
     Returns:

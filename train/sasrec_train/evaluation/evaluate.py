@@ -17,7 +17,7 @@ __all__ = ["Scorer", "count_excluded_targets", "evaluate", "model_scorer", "on_t
 
 logger = logging.getLogger(__name__)
 
-MAX_SCORES = 2**34  # Users × items above which a sample of the users is judged: a million items would take hours.
+MAX_SCORES = 2**34  # Users × items above which a sample of the users is evaluated: a million items would take hours.
 LISTED = 10  # Items a user is recommended, for the coverage.
 
 
@@ -32,10 +32,10 @@ def evaluate(
     """Return the metrics of both protocols.
 
     Args:
-        scorer: What is judged; see model_scorer and popularity_scorer.
+        scorer: What is evaluated; see model_scorer and popularity_scorer.
         held_out: Users with their histories and held-out items.
         n_items: Catalogue size without the padding id.
-        keep_seen: Rank items of the user's own history too. By default they are left out, as when recommending; a
+        keep_seen: Rank items of the user's own history too. By default they are excluded, as when recommending; a
             target among them cannot be recommended and counts as a miss.
         seed: Seed of the sampled negatives.
 
@@ -80,14 +80,14 @@ def on_test(
         split: The log, split.
         keep_seen: See evaluate.
         seed: Seed of the sampled negatives, the same for model and baseline, of the resamples and the users drawn.
-        users: Most users to judge, 0 for all; by default all, or as many as MAX_SCORES lets in.
+        users: Most users to evaluate, 0 for all; by default all, capped at MAX_SCORES scores.
     """
     n_items = model.config.n_items
     most = max(1, MAX_SCORES // n_items) if users is None else users or split.test.users.size
     test = split.test.sample(most, seed)
     if users is None and test is not split.test:
         logger.warning(
-            "%d of %d test users are judged, drawn from the seed. Use `evaluate --users` for more.",
+            "%d of %d test users are evaluated, drawn from the seed. Use `evaluate --users` for more.",
             test.users.size,
             split.test.users.size,
         )

@@ -1,4 +1,4 @@
-"""What can be judged: something that scores the catalogue for a user, whole or a part of it at a time."""
+"""Scorers: map users to scores over the catalogue, whole or in tiles."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sasrec_train.log.interactions import Histories
-from sasrec_train.training.batches import left_padded
+from sasrec_train.log.padding import left_padded
 
 __all__ = ["Scorer", "TiledScorer", "model_scorer", "popularity_scorer"]
 
@@ -64,7 +64,7 @@ def model_scorer(model: Any, histories: Histories, *, encode: Callable[[Any], An
 
 
 def _explained() -> AbstractContextManager[None]:
-    from sasrec_train.training import engine_errors  # noqa: PLC0415 - TensorFlow, which popularity_scorer does without
+    from sasrec_train.network import engine_errors  # noqa: PLC0415 - TensorFlow, which popularity_scorer does without
 
     return engine_errors.explained("encoding the histories")
 

@@ -1,4 +1,4 @@
-"""Users apart, by how popular their held-out item is and by how much is known of them."""
+"""Users in strata: by popularity of the held-out item, and by length of the history."""
 
 import itertools
 from dataclasses import dataclass
@@ -9,33 +9,33 @@ from numpy.typing import NDArray
 
 from sasrec_train.evaluation import bootstrap, metrics
 
-__all__ = ["Bucket", "by_history_length", "by_target_count", "measure"]
+__all__ = ["Stratum", "by_history_length", "by_target_count", "measure"]
 
-KS = (10,)  # Cut-offs of a bucket's metrics.
-LENGTHS = (1, 3, 6, 11, 21, 51)  # The least of each bucket.
+KS = (10,)  # Cut-offs of a stratum's metrics.
+LENGTHS = (1, 3, 6, 11, 21, 51)  # The least of each stratum.
 FIFTHS = ("head", "second fifth", "third fifth", "fourth fifth", "tail")
 UNTRAINED = "never trained on"
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """Users alike in one respect, at least one."""
+class Stratum:
+    """A stratum: at least one user, all within the same bounds."""
 
     name: str
-    """For people."""
+    """Shown to people."""
     least: int
-    """The smallest value of the bucket."""
+    """The smallest value of the stratum."""
     most: int | None
     """The largest, None without a limit."""
     rows: NDArray[np.int64]
     """(H,). The users."""
 
 
-def by_target_count(counts: NDArray[np.integer], targets: NDArray[np.integer]) -> list[Bucket]:
+def by_target_count(counts: NDArray[np.integer], targets: NDArray[np.integer]) -> list[Stratum]:
     """Return the users by how often their held-out item was trained on, most popular first.
 
     The edges cut the training interactions, items sorted by count, into fifths: the head are the fewest items with a
-    fifth of all interactions, and so on. Items of one count are never parted, so a fifth may be larger, and the next
+    fifth of all interactions, and so on. Items of one count are never separated, so a fifth may be larger, and the next
     smaller or missing.
 
     Args:
@@ -54,7 +54,7 @@ def by_target_count(counts: NDArray[np.integer], targets: NDArray[np.integer]) -
     return _filled(counts[targets], [*edges, (UNTRAINED, 0, 0)])
 
 
-def by_history_length(lengths: NDArray[np.integer]) -> list[Bucket]:
+def by_history_length(lengths: NDArray[np.integer]) -> list[Stratum]:
     """Return the users by how many interactions came before their held-out item, shortest first."""
     edges: list[tuple[str, int, int | None]] = [
         (f"{least} to {following - 1}", least, following - 1) for least, following in itertools.pairwise(LENGTHS)
@@ -62,31 +62,31 @@ def by_history_length(lengths: NDArray[np.integer]) -> list[Bucket]:
     return _filled(lengths, [*edges, (f"more than {LENGTHS[-1] - 1}", LENGTHS[-1], None)])
 
 
-def _filled(values: NDArray[np.integer], edges: list[tuple[str, int, int | None]]) -> list[Bucket]:
-    """Return the buckets that hold a user."""
-    buckets = []
+def _filled(values: NDArray[np.integer], edges: list[tuple[str, int, int | None]]) -> list[Stratum]:
+    """Return the strata that hold a user."""
+    strata = []
     for name, least, most in edges:
         rows = np.flatnonzero((values >= least) & (values <= (np.inf if most is None else most)))
         if rows.size:
-            buckets.append(Bucket(name, least, most, rows))
-    return buckets
+            strata.append(Stratum(name, least, most, rows))
+    return strata
 
 
-def measure(bucket: Bucket, ranks: dict[str, NDArray[np.int64]], *, rng: np.random.Generator) -> dict[str, Any]:
-    """Return what metrics.json says of a bucket. Its intervals are for other users of the same bucket, as many.
+def measure(stratum: Stratum, ranks: dict[str, NDArray[np.int64]], *, rng: np.random.Generator) -> dict[str, Any]:
+    """Return the entry of a stratum in metrics.json. Its intervals resample the users of the stratum.
 
     Args:
-        bucket: The users.
+        stratum: The users.
         ranks: (H,) of every user of the evaluation, under the name of the protocol.
         rng: Source of the resamples.
     """
-    chosen = {protocol: everyone[bucket.rows] for protocol, everyone in ranks.items()}
+    chosen = {protocol: everyone[stratum.rows] for protocol, everyone in ranks.items()}
     resampled = {protocol: bootstrap.resample(ranked, rng=rng, ks=KS)[0] for protocol, ranked in chosen.items()}
     return {
-        "name": bucket.name,
-        "least": bucket.least,
-        "most": bucket.most,
-        "users": int(bucket.rows.size),
+        "name": stratum.name,
+        "least": stratum.least,
+        "most": stratum.most,
+        "users": int(stratum.rows.size),
         **{protocol: metrics.ranking_metrics(ranked, KS) for protocol, ranked in chosen.items()},
         "intervals": {protocol: bootstrap.intervals(values) for protocol, values in resampled.items()},
     }

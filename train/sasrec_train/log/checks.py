@@ -1,4 +1,4 @@
-"""Checks of a table's columns, made in one pass: what is no id or no time is refused with its row and value."""
+"""Checks of a table's columns, made in one pass; a value that breaks a rule is refused with its row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

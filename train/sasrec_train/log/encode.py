@@ -1,4 +1,4 @@
-"""From a table to arrays: a pass over the file that checks, one that reads 16 bytes per interaction."""
+"""From a table to arrays: a first pass that checks, and a last one that reads 16 bytes per interaction."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,18 +17,18 @@ class Encoded:
     """The rows of a log in the order of the file."""
 
     users: Keys
-    """Who."""
+    """User of each row."""
     items: Keys
-    """What."""
+    """Item of each row."""
     times: Times | None
-    """When, (N,); None where the file does not say."""
+    """Time of each row, (N,); None where the file has none."""
 
 
 def encode(table: Table, *, user: str, item: str, time: str | None) -> Encoded:
-    """Read the columns of a log; one of text costs a pass more, for its different keys.
+    """Read the columns of a log; one of text costs one more pass, for its distinct keys.
 
     Raises:
-        DataError: A row is no interaction; the message names it.
+        DataError: A row is not an interaction; the message names it.
     """
     columns: list[KeyColumn | TimeColumn] = [KeyColumn(table, user), KeyColumn(table, item)]
     if time is not None:
@@ -46,10 +46,9 @@ def encode_keys(table: Table, column: str) -> Keys:
 def _read(table: Table, columns: list[KeyColumn | TimeColumn]) -> list[Any]:
     named = {f"{i} {name}": fact for i, column in enumerate(columns) for name, fact in column.facts.items()}
     facts = checks.profile(table, [check for column in columns for check in column.checks], named)
-    expressions = []
     for i, column in enumerate(columns):
-        own = {name: facts[f"{i} {name}"] for name in column.facts}
-        expressions.append(column.expression(own).alias(str(i)))
+        column.settle({name: facts[f"{i} {name}"] for name in column.facts})
+    expressions = [column.expression().alias(str(i)) for i, column in enumerate(columns)]
     rows = tables.collect(table, table.frame.select(expressions))
     results: list[Any] = []
     for i, column in enumerate(columns):

@@ -1,4 +1,4 @@
-"""What of a log is left out before anything is learned; a RUN remembers it."""
+"""The filters of a log, as a RUN records them. rating_filter and k_core apply them."""
 
 import math
 from typing import Annotated
@@ -13,16 +13,16 @@ AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """What is left out of a log, in the order it is done."""
+    """Which rows, users and items are filtered, in the order of application."""
 
     min_rating: float | None = None
-    """Rows rated lower are no interactions."""
+    """Rows rated lower are filtered."""
     rating_column: str | None = None
     """The column of ratings; None for the one with a usual name."""
     k_core: AtLeastOne | None = None
-    """Users and items with fewer interactions go, again and again until there are none."""
+    """k-core: users and items with fewer interactions are filtered, until all that remain have enough."""
     min_history: AtLeastOne | None = None
-    """Users with fewer interactions go."""
+    """Users with fewer interactions are filtered."""
 
     def __post_init__(self) -> None:
         if self.rating_column is not None and self.min_rating is None:
@@ -32,5 +32,5 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
         if self.k_core is not None and self.min_history is not None and self.min_history <= self.k_core:
             raise ConfigError(
                 f"--min-history {self.min_history} has no effect beside --k-core {self.k_core}, which asks as much of "
-                "users. Leave it out, or raise it."
+                "users. Omit it, or raise it."
             )

@@ -61,7 +61,7 @@ class Histories:
 
         Args:
             rows: (R,). Rows of this object.
-            without_last: Items cut off the end of each, one number or (R,); at most the history's length.
+            without_last: Items removed from the end of each, one number or (R,); at most the history's length.
         """
         lengths = self.lengths[rows] - without_last
         short = Histories.from_lengths(lengths, np.empty(0, np.int32))
@@ -78,7 +78,7 @@ class Interactions:
     """A log: who interacted with what, in which order."""
 
     name: str
-    """What the log was called on the command line."""
+    """Name of the log, as given on the command line."""
     user_keys: list[str]
     """The caller's key of each row of `histories`."""
     item_keys: list[str]
@@ -88,9 +88,9 @@ class Interactions:
     histories: Histories
     """One history per user."""
     times: Times | None = None
-    """When each entry of histories.item_ids was, rising within a history; None where the log does not say."""
+    """Time of each entry of histories.item_ids, rising within a history; None where the log does not say."""
     filters: Filters = field(default_factory=Filters)
-    """What of the file was left out."""
+    """The filters that were applied."""
 
     @property
     def n_items(self) -> int:

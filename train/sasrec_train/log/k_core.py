@@ -1,4 +1,4 @@
-"""The part of a log whose users and items all have enough interactions."""
+"""The k-core of a log: its largest part whose users and items all have enough interactions."""
 
 import logging
 from dataclasses import replace
@@ -16,10 +16,10 @@ logger = logging.getLogger(__name__)
 
 
 def keep_core(interactions: Interactions, filters: Filters) -> Interactions:
-    """Return the log without the users and items that k_core and min_history leave out, ids numbered anew.
+    """Return the log without the users and items that k_core and min_history filter; ids are assigned anew.
 
     Raises:
-        DataError: Nothing is left.
+        DataError: Nothing remains.
     """
     least_of_items = filters.k_core or 1
     least_of_users = max(least_of_items, filters.min_history or 1)
@@ -40,7 +40,7 @@ def keep_core(interactions: Interactions, filters: Filters) -> Interactions:
         )
     smaller = _take(interactions, rows[kept], kept)
     logger.warning(
-        "%s: left out %d of %d interactions, %d of %d users and %d of %d items.",
+        "%s: filtered %d of %d interactions, %d of %d users and %d of %d items.",
         asked,
         histories.item_ids.size - kept.size,
         histories.item_ids.size,
@@ -58,10 +58,10 @@ def core(
     """Return the interactions of the largest part of a log where all users and items have enough, in their order.
 
     Args:
-        users: (N,). Who, as whole numbers from 0.
-        items: (N,). What, the same.
-        least_of_users: Interactions that every user that is left has.
-        least_of_items: Interactions that every item that is left has.
+        users: (N,). User of each interaction, a whole number from 0.
+        items: (N,). Item of each interaction, the same.
+        least_of_users: Interactions that every remaining user has, at least.
+        least_of_items: Interactions that every remaining item has, at least.
     """
     kept = np.arange(users.size)
     while kept.size:

@@ -1,7 +1,7 @@
 """Columns of user and item keys: which are ids, and how each becomes a number.
 
-A key is text. A column of whole numbers, also as text, is handled as numbers and becomes text once per different key.
-Any other text is looked at once per different key too, not once per row.
+A key is text. A column of whole numbers, also as text, is handled as numbers and becomes text once per distinct key.
+Any other text is also checked once per distinct key, not once per row.
 """
 
 from dataclasses import dataclass, field
@@ -22,19 +22,19 @@ PLAIN_NUMBER = r"^(?:0|[1-9][0-9]{0,17})$"  # Fits 64 bits, and is what such a n
 WHOLE_FLOAT = r"^-?\d+\.0*$"
 NUMBER = r"^-?\d+(\.\d*)?$"
 LINE_BREAKS = r"[\n\r\x0b\x0c\x1c\x1d\x1e\x{85}\x{2028}\x{2029}]"
-NO_TEXT = r"\x00|^\x{feff}"  # A file of UTF-16 or one that was not written to its end; files that were put together.
-MAX_KEY_BYTES = 2**14  # Keys are read, kept and shown everywhere; one so long is a line or a file gone wrong.
+NOT_TEXT = r"\x00|^\x{feff}"  # UTF-16, a file not written to its end, or concatenated files.
+MAX_KEY_BYTES = 2**14  # A longer one is a line or a file that was read wrongly.
 NO_VALUE = ("nan", "null", "none", "na", "n/a", "<na>", "nil")  # As programs write a missing number.
-MAX_EXACT_FLOAT = 2**53  # Whole numbers above it are not told apart by a float column.
+MAX_EXACT_FLOAT = 2**53  # Above it a float column does not hold all whole numbers.
 UINT32 = 2**32
 SPARSE = 16  # A table of all numbers up to the largest is used where it has at most so many entries per row.
 
-NO_NEGATIVE = 'ids of 0 or more: a negative one mostly stands for "unknown". Leave such rows out'
+NO_NEGATIVE = 'ids of 0 or more: a negative one mostly stands for "unknown". Filter such rows'
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The different keys of a column and each row's place among them."""
+    """The distinct keys of a column and each row's index among them."""
 
     keys: pl.Series
     """Text, shorter keys first: "9" before "10"."""
@@ -44,18 +44,19 @@ class Keys:
 
 @dataclass(slots=True)
 class KeyColumn:
-    """How one column of keys is read: checks and facts of the first pass, a number per row in the last."""
+    """How one column of keys is read: checks and facts of the first pass, `settle`, a number per row in the last."""
 
     table: Table
     """The file."""
     name: str
     """The column."""
     checks: list[Check] = field(default_factory=list)
-    """What the first pass must find."""
+    """Rules that the first pass checks."""
     facts: dict[str, pl.Expr] = field(default_factory=dict)
-    """What the first pass is to tell."""
+    """Aggregates that the first pass computes, for `settle`."""
     _number: pl.Expr = field(init=False)
-    _different: pl.Series | None = None  # Of a column that is read as text.
+    _fits_uint32: bool = False
+    _distinct: pl.Series | None = None  # Of a column that is read as text.
 
     def __post_init__(self) -> None:
         column = pl.col(self.name)
@@ -78,60 +79,62 @@ class KeyColumn:
             raise DataError(
                 f"{self.table.path}: column {self.name!r} is of type {dtype}, expected text or whole numbers."
             )
-        # A cast that fails is no matter here: such a column is text.
+        # A cast may fail here: such a column is text.
         self.facts["largest"] = (column.cast(pl.Int64, strict=False) if dtype.is_float() else self._number).max()
 
     @property
     def _text(self) -> pl.Expr:
         return pl.col(self.name).cast(pl.String)
 
-    def expression(self, facts: dict[str, Any]) -> pl.Expr:
-        """Return what the last pass reads of a row: a number, 4 bytes wide where that is enough.
+    def settle(self, facts: dict[str, Any]) -> None:
+        """Decide by the facts of the first pass how the column is read. Text costs a pass, for its distinct keys.
 
         Raises:
-            DataError: The column holds text that is no key.
+            DataError: The column holds text that cannot be keys.
         """
+        self._fits_uint32 = facts["largest"] is not None and facts["largest"] < UINT32
         if not facts.get("plain", True):
-            self._different = self._different_keys()
-            return self._text.cast(pl.Enum(self._different)).to_physical()
-        return self._number.cast(pl.UInt32) if facts["largest"] < UINT32 else self._number
+            self._distinct = self._distinct_keys()
+
+    def expression(self) -> pl.Expr:
+        """Return what the last pass reads: a number, 4 bytes wide where that is enough. Call `settle` first."""
+        if self._distinct is not None:
+            return self._text.cast(pl.Enum(self._distinct)).to_physical()
+        return self._number.cast(pl.UInt32) if self._fits_uint32 else self._number
 
     def encode(self, numbers: NDArray[Any]) -> Keys:
         """Return the keys and codes of the column, from the values of its expression."""
-        if self._different is None:
+        if self._distinct is None:
             different, codes = _number(numbers)
             return Keys(pl.Series(different).cast(pl.String), codes)
-        keys = _without_points(self._different)
+        keys = _without_points(self._distinct)
         ordered = _shorter_first(keys.unique())
-        places = keys.cast(pl.Enum(ordered)).to_physical().to_numpy().astype(np.int32)
-        return Keys(ordered, places[numbers])
+        indices = keys.cast(pl.Enum(ordered)).to_physical().to_numpy().astype(np.int32)
+        return Keys(ordered, indices[numbers])
 
-    def _different_keys(self) -> pl.Series:
-        """Return the different keys of a column of text as they are written, checked."""
-        found = tables.collect(self.table, self.table.frame.select(self._text.alias("key")).unique())["key"]
-        self._refuse(found.is_null() | (found.str.strip_chars() == ""), found, "an id in every row")
-        self._refuse(found.str.contains(LINE_BREAKS), found, "ids without line breaks")
-        self._refuse(
-            found.str.contains(NO_TEXT), found, "ids of UTF-8 text, without NUL characters or byte order marks"
-        )
-        self._refuse(found.str.len_bytes() > MAX_KEY_BYTES, found, f"ids of at most {MAX_KEY_BYTES:,} bytes")
-        number = found.str.contains(NUMBER)
-        whole = found.str.contains(WHOLE_FLOAT)
+    def _distinct_keys(self) -> pl.Series:
+        """Return the distinct keys of a column of text as they are written, checked."""
+        keys = tables.collect(self.table, self.table.frame.select(self._text.alias("key")).unique())["key"]
+        self._refuse(keys.is_null() | (keys.str.strip_chars() == ""), keys, "an id in every row")
+        self._refuse(keys.str.contains(LINE_BREAKS), keys, "ids without line breaks")
+        self._refuse(keys.str.contains(NOT_TEXT), keys, "ids of UTF-8 text, without NUL characters or byte order marks")
+        self._refuse(keys.str.len_bytes() > MAX_KEY_BYTES, keys, f"ids of at most {MAX_KEY_BYTES:,} bytes")
+        number = keys.str.contains(NUMBER)
+        whole = keys.str.contains(WHOLE_FLOAT)
         if number.all():
-            self._refuse(found.str.contains(".", literal=True) & ~whole, found, "whole numbers or text")
-            self._refuse(found.str.starts_with("-"), found, NO_NEGATIVE)
-            return found
-        no_value = found.str.strip_chars().str.to_lowercase().is_in(NO_VALUE)
+            self._refuse(keys.str.contains(".", literal=True) & ~whole, keys, "whole numbers or text")
+            self._refuse(keys.str.starts_with("-"), keys, NO_NEGATIVE)
+            return keys
+        no_value = keys.str.strip_chars().str.to_lowercase().is_in(NO_VALUE)
         if number.any() and (number | no_value).all():
-            self._refuse(no_value, found, "a whole number as in the other rows. Leave such rows out")
-        twice = whole & _without_point(found).is_in(found.implode())
-        self._refuse(
-            twice, found, "one way to write a number: it also stands there without the point. Write it one way"
-        )
-        return found
+            self._refuse(no_value, keys, "a whole number as in the other rows. Filter such rows")
+        twice = whole & _without_point(keys).is_in(keys.implode())
+        self._refuse(twice, keys, "one way to write a number: it is also written without the point. Write it one way")
+        return keys
 
-    def _refuse(self, wrong: pl.Series, found: pl.Series, rule: str) -> None:
-        bad = found.filter(wrong.fill_null(value=True))
+    def _refuse(self, wrong: pl.Series, keys: pl.Series, rule: str) -> None:
+        """Refuse the first row whose key is wrong; where no key is, nothing is read again."""
+        bad = keys.filter(wrong.fill_null(value=True))
         if bad.len():
             checks.refuse(self.table, Check(self.name, self._text.is_in(bad.drop_nulls().implode()), rule))
 
@@ -150,13 +153,13 @@ def _shorter_first(keys: pl.Series) -> pl.Series:
 
 
 def _number(values: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """Return the different numbers in order and each row's place among them; none is negative."""
+    """Return the distinct numbers in order and each row's index among them; none is negative."""
     size = int(values.max(initial=0)) + 1
     if size > SPARSE * values.size:
         different = np.unique(values)
         return different, np.searchsorted(different, values).astype(np.int32)
     present = np.zeros(size, bool)
     present[values] = True
-    places = np.cumsum(present, dtype=np.int32)
-    places -= 1
-    return np.flatnonzero(present), places[values]
+    indices = np.cumsum(present, dtype=np.int32)
+    indices -= 1
+    return np.flatnonzero(present), indices[values]

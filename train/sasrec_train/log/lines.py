@@ -8,7 +8,7 @@ from sasrec_train.errors import DataError
 from sasrec_train.log import tables
 from sasrec_train.log.tables import ROW, Table
 
-__all__ = ["scan", "scan_movies"]
+__all__ = ["scan_movies", "scan_ratings", "scan_words"]
 
 LINE = pl.col("line")
 SEPARATORS = (" ", "\t")
@@ -20,31 +20,33 @@ RATING = r"^(?<user>.+?)::(?<item>.+?)::(?<rating>[^:]*)::(?<timestamp>[^:]*)$"
 MOVIE = r"^(?<item>.+?)::(?<title>.*)::(?<genres>.*?)$"
 
 
-def scan(path: Path) -> Table:
-    """Return the log in a .txt or .dat file as columns user, item and, in a .dat, rating and timestamp.
-
-    A .txt whose lines all have two words is `user item` in time order. One with a longer line holds one user per line,
-    the items in time order behind it.
+def scan_ratings(path: Path) -> Table:
+    """Return the log in a .dat file as columns user, item, rating and timestamp.
 
     Raises:
-        DataError: A line is of no such form, or a user has two lines in the second.
+        DataError: A line has another form.
     """
     lines = tables.scan_lines(path)
-    return _ratings(lines) if path.suffix.lower() == ".dat" else _words(lines)
-
-
-def _ratings(lines: Table) -> Table:
     frame = lines.frame.with_columns(_short_enough().str.extract_groups(RATING).alias("fields")).unnest("fields")
     _refuse(lines, frame.filter(pl.col("user").is_null()), "`user::item::rating::time`", WITH_HEADER)
     return Table(lines.path, frame.drop("line"), lines.unit)
 
 
 def _short_enough() -> pl.Expr:
-    """The line, null where it is so long that it can be nothing of ours."""
+    """The line, null where it is too long to be of the expected form."""
     return pl.when(LINE.str.len_bytes() <= MAX_LINE_BYTES).then(LINE)
 
 
-def _words(lines: Table) -> Table:
+def scan_words(path: Path) -> Table:
+    """Return the log in a .txt file as columns user and item.
+
+    A file whose lines all have two words is `user item` in time order. One with a longer line holds one user per line,
+    followed by the items in time order.
+
+    Raises:
+        DataError: A line has another form, or a user has two lines in the second form.
+    """
+    lines = tables.scan_lines(path)
     count = LINE.str.count_matches(r"\S+")
     gapless = pl.len() == pl.col(ROW).max()  # no blank line but at the end
     separated = {f"by {name!r}": gapless & LINE.str.contains(rf"^\S+{name}\S+$").all() for name in SEPARATORS}
@@ -110,9 +112,8 @@ def scan_movies(path: Path) -> Table:
     The file is UTF-8 or, as in MovieLens-1M, Latin-1; it is small and read whole.
 
     Raises:
-        DataError: A line is of another form.
+        DataError: A line has another form.
     """
-    tables.check(path)
     size = path.stat().st_size
     if size > MAX_MOVIES_BYTES:
         raise DataError(f"{path} is {size:,} bytes, expected at most {MAX_MOVIES_BYTES:,}. Give another --titles.")
@@ -125,4 +126,4 @@ def scan_movies(path: Path) -> Table:
     lines = Table(path, frame.with_columns(LINE.str.strip_chars()).filter(LINE != ""), "line")
     fields = lines.frame.with_columns(_short_enough().str.extract_groups(MOVIE).alias("fields")).unnest("fields")
     _refuse(lines, fields.filter(pl.col("item").is_null()), "`item::title::genres`", "Give another --titles")
-    return Table(path, fields.drop("line"), "line")
+    return Table(path, fields.drop("line"), "line", sorted_titles=True)

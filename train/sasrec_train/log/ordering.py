@@ -1,4 +1,4 @@
-"""The order of a log's rows: by user, then time, then place in the file; rows told twice are found on the way."""
+"""The order of a log's rows: by user, then time, then row of the file; and which rows are duplicates."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ def stable_order(values: NDArray[np.generic]) -> NDArray[np.int64]:
 
 
 def by_user_and_time(users: NDArray[np.int32], times: Times | None) -> NDArray[np.int64]:
-    """Return the order by user, time and row, (N,); rows are taken to be in time order where there are no times."""
+    """Return the order by user, time and row, (N,); without times, rows count as being in time order."""
     if times is None or bool((times[1:] >= times[:-1]).all()):
         return stable_order(users)
     order = stable_order(times)
@@ -40,7 +40,7 @@ def repeats(users: NDArray[np.int32], items: NDArray[np.int32], times: Times) ->
     repeated = np.zeros(users.size, bool)
     as_before = np.zeros(users.size + 1, bool)
     as_before[1:-1] = (users[1:] == users[:-1]) & (times[1:] == times[:-1])
-    tied = np.flatnonzero(as_before[1:] | as_before[:-1])  # with the row before or behind: the others are told once
+    tied = np.flatnonzero(as_before[1:] | as_before[:-1])  # with the row before or after; all others are unique
     if tied.size:
         run = np.cumsum(~as_before[:-1][tied])
         order = np.lexsort((items[tied], run))  # stable: the first row of equals stays the first

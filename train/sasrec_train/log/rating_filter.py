@@ -1,4 +1,4 @@
-"""Rows rated too low to count as an interaction."""
+"""The filter of rows rated too low to count as interactions."""
 
 import logging
 from dataclasses import replace
@@ -20,7 +20,7 @@ def drop_low(table: Table, filters: Filters) -> Table:
     """Return the table without the rows rated below min_rating; rows keep their numbers.
 
     Raises:
-        DataError: There is no rating column, a rating is no number, or nothing is left.
+        DataError: There is no rating column, a rating is not a number, or no row remains.
     """
     if filters.min_rating is None:
         return table
@@ -43,7 +43,7 @@ def drop_low(table: Table, filters: Filters) -> Table:
             f"{found['highest']:g}. Lower it, or say which column with --rating-column."
         )
     logger.warning(
-        "--min-rating %g: %d of %d rows of %s are rated lower and were left out.",
+        "--min-rating %g: %d of %d rows of %s are rated lower and were filtered.",
         filters.min_rating,
         found["low"],
         found["rows"],

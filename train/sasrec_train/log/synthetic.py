@@ -1,4 +1,4 @@
-"""A made-up log of any size: popular items, and transitions between items that a sequence model can learn."""
+"""A synthetic log of any size: popular items, and transitions between items that a sequence model can learn."""
 
 import difflib
 from typing import Annotated

@@ -17,7 +17,7 @@ MAX_EXACT_FLOAT = 2**53
 
 @dataclass(slots=True)
 class TimeColumn:
-    """How the column of times is read: checks and facts of the first pass, a number per row in the last.
+    """How the column of times is read: checks and facts of the first pass, `settle`, a number per row in the last.
 
     Dates become microseconds since 1970 (UTC). Numbers stay what they are, whole ones of 64 bits.
     """
@@ -27,9 +27,9 @@ class TimeColumn:
     name: str
     """The column."""
     checks: list[Check] = field(default_factory=list)
-    """What the first pass must find."""
+    """Rules that the first pass checks."""
     facts: dict[str, pl.Expr] = field(default_factory=dict)
-    """What the first pass is to tell."""
+    """Aggregates that the first pass computes, for `settle`."""
     _value: pl.Expr = field(init=False)
 
     def __post_init__(self) -> None:
@@ -53,18 +53,23 @@ class TimeColumn:
             raise DataError(f"{self.table.path}: column {self.name!r} is of type {dtype}, expected numbers or times.")
         self.checks.append(Check(self.name, self._value.is_null(), rule))
 
-    def expression(self, facts: dict[str, Any]) -> pl.Expr:
-        """Return what the last pass reads of a row: Int64, or Float64 where times have fractions.
+    def settle(self, facts: dict[str, Any]) -> None:
+        """Decide by the facts of the first pass how the column is read. Text other than whole numbers costs a pass.
 
         Raises:
-            DataError: The column holds text that is no time.
+            DataError: The column holds text that is not a time.
         """
         if facts.get("not whole"):
-            return self._text()
-        return self._value.cast(pl.Int64) if facts.get("whole", True) else self._value
+            self._value = self._checked_text()
+        elif facts.get("whole", True):
+            self._value = self._value.cast(pl.Int64)
 
-    def _text(self) -> pl.Expr:
-        """Return the expression for text that is not all whole numbers: numbers or dates, what more rows are."""
+    def expression(self) -> pl.Expr:
+        """Return what the last pass reads: Int64, or Float64 where times have fractions. Call `settle` first."""
+        return self._value
+
+    def _checked_text(self) -> pl.Expr:
+        """Return text as what more of its rows are, numbers or dates, once every row is known to be that."""
         text = pl.col(self.name).str.strip_chars()
         number, date = text.cast(pl.Float64, strict=False), _from_iso(text)
         unread = checks.profile(
@@ -83,7 +88,7 @@ def _is_whole(value: pl.Expr) -> pl.Expr:
 
 
 def _from_iso(text: pl.Expr) -> pl.Expr:
-    """Text as a time in microseconds since 1970 (UTC); null where it is no ISO 8601 time."""
+    """Text as a time in microseconds since 1970 (UTC); null where it is not an ISO 8601 time."""
     plain = text.str.replace(r"^(\d{4}-\d{2}-\d{2})[Tt]", "$1 ").str.replace(r"\s*[Zz]$", "+0000")
     plain = plain.str.replace(r"\s*([+-]\d{2}):?(\d{2})$", "$1$2")
     return pl.coalesce(

@@ -20,7 +20,7 @@ __all__ = [
     "unit",
 ]
 
-MASKED = -1e9  # Added to attention logits of hidden keys; finite, so that a row of pads gives no NaN.
+MASKED = -1e9  # Added to attention logits of masked keys; finite, so that a row of pads gives no NaN.
 LAYER_NORM_EPSILON = 1e-6
 UNIT_EPSILON = 1e-12  # Under the root, so that a zero vector stays zero and has a gradient.
 PACKAGE = "sasrec_edge"
@@ -49,7 +49,7 @@ class PositionEmbedding(keras.layers.Layer):  # type: ignore[misc] # Keras has n
 
     Call arguments:
         x: float32 (B, T, D) with T ≤ max_len.
-        positions: int32 (B, T), the position of each place; None where the newest item stands in the last column.
+        positions: int32 (B, T), the position of each entry; None where the newest item stands in the last column.
 
     Masking: none; pads get a position too, and are hidden as keys later.
 

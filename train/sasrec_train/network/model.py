@@ -13,7 +13,7 @@ from sasrec_train.network.layers import MASKED, PACKAGE, PositionEmbedding, SASR
 
 __all__ = ["PAD_ID", "SASRec"]
 
-PAD_ID = 0  # Never an item; a contract test pins it to the runtime's.
+PAD_ID = 0  # Not an item; a contract test pins it to the runtime's.
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -36,31 +36,31 @@ class SASRec(keras.Model):  # type: ignore[misc] # Keras has no types
 
     def __init__(self, config: ModelConfig | dict[str, Any], **kwargs: Any):
         super().__init__(**kwargs)
-        self.config = config if isinstance(config, ModelConfig) else msgspec.convert(config, ModelConfig)
-        c = self.config
+        config = config if isinstance(config, ModelConfig) else msgspec.convert(config, ModelConfig)
+        self.config = config
         self.item_embedding = keras.layers.Embedding(
-            c.n_items + 1,
-            c.hidden_dim,
+            config.n_items + 1,
+            config.hidden_dim,
             embeddings_initializer="glorot_uniform",
             name="item_embedding",
         )
-        self.position_embedding = PositionEmbedding(c.max_len, c.positions, name="position_embedding")
-        self.dropout = keras.layers.Dropout(c.dropout_rate)
+        self.position_embedding = PositionEmbedding(config.max_len, config.positions, name="position_embedding")
+        self.dropout = keras.layers.Dropout(config.dropout_rate)
         self.blocks = [
             SASRecBlock(
-                c.hidden_dim,
-                c.num_heads,
-                c.ffn_dim,
-                c.dropout_rate,
-                c.norm,
-                c.trainable_norms,
-                c.output_projection,
-                c.activation,
+                config.hidden_dim,
+                config.num_heads,
+                config.ffn_dim,
+                config.dropout_rate,
+                config.norm,
+                config.trainable_norms,
+                config.output_projection,
+                config.activation,
                 name=f"block_{i}",
             )
-            for i in range(c.num_blocks)
+            for i in range(config.num_blocks)
         ]
-        self.final_norm = layer_norm("final_norm", trained=c.trainable_norms) if c.final_norm else None
+        self.final_norm = layer_norm("final_norm", trained=config.trainable_norms) if config.final_norm else None
         self.build()
 
     def get_config(self) -> dict[str, Any]:
@@ -96,9 +96,9 @@ class SASRec(keras.Model):  # type: ignore[misc] # Keras has no types
 
         Args:
             embedded: float32 (B, T, D), item vectors.
-            segments: int32 (B, T), which window of its row a place belongs to, 0 for pads. A position sees its own
+            segments: int32 (B, T), window of each entry within its row, 0 for pads. A position sees its own
                 window only, so windows side by side give what each gives alone.
-            positions: int32 (B, T), position of each place in [0, max_len); None where each row is one window that
+            positions: int32 (B, T), position of each entry, in [0, max_len); None where each row is one window that
                 ends at the last column.
             training: Whether dropout is on.
         """
@@ -131,6 +131,6 @@ class SASRec(keras.Model):  # type: ignore[misc] # Keras has no types
         query, key = segments[:, None, :, None], segments[:, None, None, :]
         visible = ops.logical_and(key > 0, ops.logical_or(query == key, query == 0))  # a pad sees every item before it
         if self.config.causal:
-            place = ops.arange(ops.shape(segments)[1])
-            visible = ops.logical_and(visible, place[None, :] <= place[:, None])
+            position = ops.arange(ops.shape(segments)[1])
+            visible = ops.logical_and(visible, position[None, :] <= position[:, None])
         return ops.where(visible, 0.0, MASKED)

@@ -1,4 +1,4 @@
-"""The files of a RUN folder, written plainly and read with distrust."""
+"""Serialization of a RUN, validated on load."""
 
 import csv
 import json
@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_train.errors import damaged
+from sasrec_train import npz, untrusted_files
+from sasrec_train.errors import corrupted
 from sasrec_train.log.interactions import Histories, Interactions
-from sasrec_train.run import npz, untrusted_files
 from sasrec_train.split import NOBODY, SplitPoints
 from sasrec_train.training.state import Epoch
 
@@ -63,15 +63,15 @@ def _write_lines(path: Path, lines: list[str]) -> None:
 
 
 def read_interactions(path: Path, name: str) -> Interactions:
-    """Return what write_interactions wrote, checked for what a damaged file could hold."""
+    """Return what write_interactions wrote, checked for what a corrupted file could hold."""
     items = _read_lines(path / "items.txt")
     titles = _read_lines(path / "titles.txt") if os.path.lexists(path / "titles.txt") else None
     if titles is not None and len(titles) != len(items):
-        raise damaged(path / "titles.txt", f"{len(titles)} lines, expected one per item ({len(items)})")
+        raise corrupted(path / "titles.txt", f"{len(titles)} lines, expected one per item ({len(items)})")
     histories = _read_histories(path / "histories.npz", len(items))
     users = _read_lines(path / "users.txt")
     if len(users) != len(histories):
-        raise damaged(path / "users.txt", f"{len(users)} lines, expected one per history ({len(histories)})")
+        raise corrupted(path / "users.txt", f"{len(users)} lines, expected one per history ({len(histories)})")
     return Interactions(name, users, items, titles, histories)
 
 
@@ -79,7 +79,7 @@ def _read_lines(path: Path) -> list[str]:
     try:
         text = untrusted_files.read(path, limit_bytes=MAX_LIST_BYTES).decode()
     except UnicodeDecodeError as error:
-        raise damaged(path, "bytes that are no UTF-8") from error
+        raise corrupted(path, "bytes that are not UTF-8") from error
     return text.removesuffix("\n").split("\n") if text else []
 
 
@@ -91,7 +91,7 @@ def _read_arrays(path: Path, names: tuple[str, ...]) -> list[NDArray[Any]]:
     except (npz.NpzError, KeyError) as error:
         *others, last = (f"`{name}`" for name in names)
         seen = error if isinstance(error, npz.NpzError) else f"only {', '.join(arrays)[:80]}"
-        raise damaged(path, f"no arrays {', '.join(others)} and {last} ({seen})") from error
+        raise corrupted(path, f"no arrays {', '.join(others)} and {last} ({seen})") from error
 
 
 def _read_histories(path: Path, n_items: int) -> Histories:
@@ -104,9 +104,9 @@ def _read_histories(path: Path, n_items: int) -> Histories:
         or offsets[-1] != item_ids.size
         or (offsets[1:] < offsets[:-1]).any()
     ):
-        raise damaged(path, f"offsets {offsets.dtype} {offsets.shape} that do not fit item_ids {item_ids.shape}")
+        raise corrupted(path, f"offsets {offsets.dtype} {offsets.shape} that do not fit item_ids {item_ids.shape}")
     if item_ids.size and not (item_ids.min() >= 1 and item_ids.max() <= n_items):
-        raise damaged(path, f"item ids outside [1, {n_items}]")
+        raise corrupted(path, f"item ids outside [1, {n_items}]")
     return Histories(offsets, item_ids)
 
 
@@ -120,13 +120,13 @@ def read_split(path: Path, histories: Histories) -> SplitPoints:
     points = SplitPoints(*_read_arrays(path, ("train_ends", "validation", "test")))
     arrays_of = (points.train_ends, points.validation, points.test)
     if any(array.dtype != np.int64 or array.shape != (len(histories),) for array in arrays_of):
-        raise damaged(path, f"arrays that are not int64 ({len(histories)},)")
+        raise corrupted(path, f"arrays that are not int64 ({len(histories)},)")
     ends, lengths = points.train_ends, histories.lengths
     sound = ((ends >= 0) & (ends <= lengths)).all()
     for positions in arrays_of[1:]:
         sound &= ((positions == NOBODY) | ((positions >= ends) & (positions < lengths))).all()
     if not sound:
-        raise damaged(path, "positions that are not in the histories")
+        raise corrupted(path, "positions that are not in the histories")
     return points
 
 
@@ -135,7 +135,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
     metrics = read_json(path)
     for name in ("full", "sampled"):
         if not isinstance(metrics.get(name), dict):
-            raise damaged(path, f"no metrics under {name!r}")
+            raise corrupted(path, f"no metrics under {name!r}")
     return metrics
 
 
@@ -145,14 +145,14 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(content, parse_constant=_refuse_constant, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
-        raise damaged(path, f"no JSON ({str(error)[:200]})") from error
+        raise corrupted(path, f"no JSON ({str(error)[:200]})") from error
     if not isinstance(value, dict):
-        raise damaged(path, "no JSON object")
+        raise corrupted(path, "no JSON object")
     return value
 
 
 def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a number of JSON")
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A RUN folder: a trained network with everything needed to judge and to export it, without the log it came from."""
+"""A RUN folder: a trained network with everything needed to evaluate and to export it, without the log it came from."""
 
 import json
 import os
@@ -12,11 +12,11 @@ import numpy as np
 
 from sasrec_runtime.atomic import folder, overlap, side
 from sasrec_runtime.atomic.kinds import is_ours
-from sasrec_train import errors, split
+from sasrec_train import errors, split, untrusted_files
 from sasrec_train.config import ModelConfig, TrainConfig
 from sasrec_train.errors import RunError
 from sasrec_train.log.interactions import Interactions
-from sasrec_train.run import files, run_config, untrusted_files
+from sasrec_train.run import files, run_config
 from sasrec_train.run.run_config import CONFIG, FORMAT_VERSION, RUN, RunConfig
 from sasrec_train.split import Split, SplitConfig
 from sasrec_train.training.checkpoints import TRAINING, Checkpoints, folder_of
@@ -57,20 +57,20 @@ class Run:
         """Return the run in a folder. TensorFlow is not imported.
 
         Raises:
-            RunError: The folder or a file is missing or damaged; the message names it.
+            RunError: The folder or a file is missing or corrupted; the message names it.
         """
         path = Path(path)
         if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where it may not look
             folder.repair(path, RUN)
         if not os.path.isdir(path):  # noqa: PTH112
-            raise RunError(f"{path} is no folder. Give a folder that `sasrec-edge train` wrote.")
+            raise RunError(f"{path} is not a folder. Give a folder that `sasrec-edge train` wrote.")
         states = {name: untrusted_files.state(path / name) for name in PARTS}
         config = run_config.read(path)
         interactions = replace(files.read_interactions(path, config.data), filters=config.filters)
         if interactions.n_items != config.model.n_items:
-            raise errors.damaged(path / "items.txt", f"{interactions.n_items} items, expected {config.model.n_items}")
+            raise errors.corrupted(path / "items.txt", f"{interactions.n_items} items, expected {config.model.n_items}")
         if interactions.sha256 != config.data_sha256:
-            raise errors.damaged(path / "histories.npz", "other histories or keys than the model was trained on")
+            raise errors.corrupted(path / "histories.npz", "other histories or keys than the model was trained on")
         with untrusted_files.opened(path / "model.keras"):
             pass  # it is there, and may be read
         loaded = cls(path, config, interactions, files.read_metrics(path / "metrics.json"))
@@ -86,7 +86,7 @@ class Run:
 
     @property
     def train_config(self) -> TrainConfig:
-        """The recipe it was trained by."""
+        """The training configuration."""
         return self.config.train
 
     @property
@@ -103,7 +103,7 @@ class Run:
         """Return the parts of the log as they were when the network was trained.
 
         Raises:
-            RunError: split.npz is missing or damaged.
+            RunError: split.npz is missing or corrupted.
         """
         if self.config.split is None:
             return split.leave_one_out(self.interactions)
@@ -114,7 +114,7 @@ class Run:
         """Load the trained network.
 
         Raises:
-            RunError: model.keras is damaged, or holds another network than config.json says.
+            RunError: model.keras is corrupted, or holds another network than config.json says.
         """
         from sasrec_train.run import saved_network  # noqa: PLC0415 - a Run is cheap until its network is asked for
 
@@ -152,15 +152,15 @@ def create(
     Args:
         interactions: The log.
         model_config: The network.
-        train_config: The recipe.
+        train_config: The training configuration.
         out: The folder to write.
         preset: Name of the preset the configurations started from, for the record.
         split_config: How the log is split; leave-one-out by default.
-        force: Replace an existing RUN, and forget an unfinished training.
-        resume: Go on from the checkpoints of an unfinished training, where there are any.
+        force: Replace an existing RUN, and discard an unfinished training.
+        resume: Continue from the checkpoints of an unfinished training, where there are any.
         checkpoint_every_s: Seconds between checkpoints within an epoch; there is one after each epoch anyway.
         on_epoch: Called after each epoch.
-        workers: Those who train together, see distribute.connect; this is their chief, the others call join().
+        workers: The training workers, see distribute.connect; this is the chief, the others call join().
         inputs: Files that are read, which the folder must not hold.
 
     Returns:
@@ -168,7 +168,7 @@ def create(
 
     Raises:
         OutputError: `out` exists already, or something beside it is not ours, or another training writes to it.
-        RunError: There is an unfinished training that is neither resumed nor to be replaced.
+        RunError: There is an unfinished training that is neither to be resumed nor to be replaced.
         TrainError: See loop.train.
     """
     from sasrec_train.evaluation import evaluate  # noqa: PLC0415 - reading a Run is light
@@ -186,7 +186,7 @@ def create(
     check(out, force=force, resume=resume, inputs=inputs)
     checkpoints = Checkpoints(folder_of(out), run_config.identity(config), every_s=checkpoint_every_s)
     with checkpoints.held(out):
-        with folder.staged(out, RUN, force=force, inputs=inputs) as place:
+        with folder.staged(out, RUN, force=force, inputs=inputs) as staging:
             if not resume:
                 checkpoints.remove()
             trained = loop.train(
@@ -198,14 +198,14 @@ def create(
                 checkpoints=checkpoints,
                 workers=workers,
             )
-            trained.model.save(place / "model.keras")
-            files.write_json(place / CONFIG, msgspec.to_builtins(config))
-            files.write_interactions(place, interactions)
-            files.write_split(place / "split.npz", points)
-            files.write_json(place / "split.json", _describe(interactions, split_config, parts, trained))
-            files.write_history(place / "history.csv", trained.epochs)
-            learning_curve.draw(place / "learning_curve.svg", trained.epochs, trained.best_epoch)
-            files.write_json(place / "metrics.json", evaluate.on_test(trained.model, parts))
+            trained.model.save(staging / "model.keras")
+            files.write_json(staging / CONFIG, msgspec.to_builtins(config))
+            files.write_interactions(staging, interactions)
+            files.write_split(staging / "split.npz", points)
+            files.write_json(staging / "split.json", _describe(interactions, split_config, parts, trained))
+            files.write_history(staging / "history.csv", trained.epochs)
+            learning_curve.draw(staging / "learning_curve.svg", trained.epochs, trained.best_epoch)
+            files.write_json(staging / "metrics.json", evaluate.on_test(trained.model, parts))
         checkpoints.remove()  # the RUN is on the disk by now
     return Run.load(out)
 
@@ -230,27 +230,29 @@ def join(
 
 
 def check(out: Path, *, force: bool, resume: bool, inputs: Iterable[Path] = (), may_be_finished: bool = False) -> None:
-    """Refuse a place for a RUN before any work.
+    """Refuse an output path for a RUN before any work.
 
     Args:
         out: The folder to write.
         force: Whether an existing RUN and an unfinished training may be replaced.
-        resume: Whether an unfinished training is gone on with.
+        resume: Whether an unfinished training is continued.
         inputs: Files that are read.
         may_be_finished: Let a RUN that is there pass with `resume`, as `finished` asks about it later.
 
     Raises:
-        OutputError: The place is taken, or something beside it is not ours, or another training writes there.
+        OutputError: The path exists, or something beside it is not ours, or another training writes there.
         RunError: There are checkpoints, and neither --resume nor --force says what to do with them.
     """
     inputs = tuple(inputs)
-    place = folder_of(out)
-    overlap.refuse(place, inputs)
+    training = folder_of(out)
+    overlap.refuse(training, inputs)
     if not (may_be_finished and resume and not force and is_ours(overlap.resolved(out), RUN)):
         folder.check(out, RUN, force=force, inputs=inputs)
-    side.check(place, TRAINING, job="training")
-    if not (force or resume) and side.is_used(place, TRAINING):
-        raise RunError(f"{place} holds an unfinished training. Go on with --resume, or start over with --force.")
+    side.check(training, TRAINING, job="training")
+    if not (force or resume) and side.is_used(training, TRAINING):
+        raise RunError(
+            f"{training} holds an unfinished training. Continue it with --resume, or start over with --force."
+        )
 
 
 def finished(

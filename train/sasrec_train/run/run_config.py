@@ -1,4 +1,4 @@
-"""config.json of a RUN: what made it, and by what a RUN is recognised."""
+"""config.json of a RUN: what made it, and how a RUN is recognised."""
 
 import json
 import platform
@@ -43,11 +43,11 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelConfig
     """The network."""
     train: TrainConfig
-    """The recipe."""
+    """The training configuration."""
     versions: dict[str, str]
     """Python and the packages that made the weights."""
     filters: Filters = Filters()
-    """What of the log was left out."""
+    """The filters that were applied to the log."""
     split: SplitConfig | None = None
     """How the log was split; None in runs older than split.npz: leave-one-out."""
 
@@ -70,7 +70,7 @@ def describe(
 
 
 def identity(config: RunConfig) -> dict[str, Any]:
-    """Return what a checkpoint must have in common with the run that goes on from it."""
+    """Return what a checkpoint must share with the run that continues from it."""
     parts = [part for part in (config.model, config.train, config.filters, config.split) if part is not None]
     fields = {name: value for part in parts for name, value in msgspec.to_builtins(part).items()}
     return {"n_items": config.model.n_items, "a log of SHA-256": config.data_sha256, **fields}
@@ -80,7 +80,7 @@ def read(path: Path) -> RunConfig:
     """Return the configuration of the RUN in a folder.
 
     Raises:
-        RunError: It is missing, damaged, or of a newer version.
+        RunError: It is missing, corrupted, or of a newer version.
     """
     return _decode(files.read_json(path / CONFIG), path / CONFIG)
 
@@ -94,13 +94,13 @@ def _decode(raw: dict[str, Any], path: Path) -> RunConfig:
     try:
         return msgspec.convert(raw, RunConfig)
     except (msgspec.ValidationError, ConfigError) as error:
-        raise errors.damaged(path, str(error)) from error
+        raise errors.corrupted(path, str(error)) from error
 
 
 def _paths(data: bytes) -> tuple[str, ...]:
     raw = json.loads(data)
     if not isinstance(raw, dict):
-        raise errors.damaged(Path(CONFIG), "no JSON object")
+        raise errors.corrupted(Path(CONFIG), "no JSON object")
     _decode(raw, Path(CONFIG))
     return FILES
 

@@ -17,10 +17,10 @@ import keras  # noqa: TID251 - the network is a Keras model
 import msgspec
 import numpy as np
 
+from sasrec_train import untrusted_files
 from sasrec_train.config import ModelConfig
-from sasrec_train.errors import RunError, damaged
+from sasrec_train.errors import RunError, corrupted
 from sasrec_train.network.model import SASRec
-from sasrec_train.run import untrusted_files
 from sasrec_train.training.memory_estimate import weight_bytes
 
 __all__ = ["load"]
@@ -37,15 +37,15 @@ def load(path: Path, config: ModelConfig) -> SASRec:
     """Return the network of that configuration with the weights in a .keras file.
 
     Raises:
-        RunError: The file is damaged, holds another network, or weights that are not finite.
+        RunError: The file is corrupted, holds another network, or weights that are not finite.
     """
     expected_bytes = weight_bytes(config)
     content = untrusted_files.read(path, limit_bytes=2 * expected_bytes + OVERHEAD_BYTES)
     if len(content) < expected_bytes:  # before a network is built that may be of any size
-        raise damaged(path, f"{len(content):,} bytes, fewer than the {expected_bytes:,} of its weights")
-    told, weights = _members(path, content)
-    if _config(told) != config:
-        raise damaged(path, "another network than config.json describes")
+        raise corrupted(path, f"{len(content):,} bytes, fewer than the {expected_bytes:,} of its weights")
+    described, weights = _members(path, content)
+    if _config(described) != config:
+        raise corrupted(path, "another network than config.json describes")
     _check_weights(path, weights, expected_bytes, config.num_blocks)
     network = SASRec(config)
     with tempfile.TemporaryDirectory(prefix="sasrec-edge-") as scratch:  # Keras reads weights by a path only
@@ -56,8 +56,8 @@ def load(path: Path, config: ModelConfig) -> SASRec:
             raise RunError(f"{scratch} cannot be written ({error.strerror}). Make room, or set TMPDIR.") from error
         try:
             network.load_weights(str(copied))
-        except Exception as error:  # Keras and HDF5 raise what they like on damaged content
-            raise damaged(path, _reason(error)) from error
+        except Exception as error:  # Keras and HDF5 raise any exception on corrupted content
+            raise corrupted(path, _reason(error)) from error
     _refuse_not_finite(path, network)
     return network
 
@@ -68,29 +68,29 @@ def _members(path: Path, content: bytes) -> tuple[bytes, bytes]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
             problem = _problem(members, len(content))
-            told = (b"", b"") if problem else (archive.read(CONFIG), archive.read(WEIGHTS))
-    except Exception as error:  # zipfile, zlib, bz2 and lzma raise what they like on damaged content
-        raise damaged(path, _reason(error)) from error
+            members_read = (b"", b"") if problem else (archive.read(CONFIG), archive.read(WEIGHTS))
+    except Exception as error:  # zipfile, zlib, bz2 and lzma raise any exception on corrupted content
+        raise corrupted(path, _reason(error)) from error
     if problem:
-        raise damaged(path, problem)
-    return told
+        raise corrupted(path, problem)
+    return members_read
 
 
 def _problem(members: list[zipfile.ZipInfo], archive_bytes: int) -> str | None:
-    """Say what is wrong with the members of an archive; None where nothing is."""
+    """Return what is wrong with the members of an archive; None where nothing is."""
     names = [member.filename for member in members]
     if sorted(names) != [CONFIG, METADATA, WEIGHTS]:
         return f"the members {', '.join(names)[:200]!r}, expected {CONFIG}, {METADATA} and {WEIGHTS}"
     limits = (MAX_CONFIG_BYTES if member.filename == CONFIG else archive_bytes for member in members)
     if any(member.file_size > limit for member, limit in zip(members, limits, strict=True)):
-        return "a member that is larger unpacked than it may be"
+        return "a member that is larger decompressed than it may be"
     return None
 
 
-def _config(told: bytes) -> ModelConfig | None:
-    """Return the configuration of the network in the file; None where it is no SASRec."""
+def _config(described: bytes) -> ModelConfig | None:
+    """Return the configuration of the network in the file; None where it is not a SASRec."""
     try:
-        value = json.loads(told)
+        value = json.loads(described)
         if value["registered_name"] != REGISTERED:
             return None
         return msgspec.convert(value["config"]["config"], ModelConfig)
@@ -99,14 +99,14 @@ def _config(told: bytes) -> ModelConfig | None:
 
 
 def _check_weights(path: Path, weights: bytes, expected_bytes: int, num_blocks: int) -> None:
-    """Refuse an HDF5 file whose data are not all in it, as they are: packed, virtual, linked or of other types."""
+    """Refuse an HDF5 file whose data are not all in it, as they are: compressed, virtual, linked or of other types."""
     try:
         with h5py.File(io.BytesIO(weights), "r") as file:
             sizes = list(_sizes(file, [OUTER_OBJECTS + num_blocks * BLOCK_OBJECTS]))
-    except Exception as error:  # HDF5 raises what it likes on damaged content
-        raise damaged(path, _reason(error)) from error
+    except Exception as error:  # HDF5 raises any exception on corrupted content
+        raise corrupted(path, _reason(error)) from error
     if sum(sizes) != expected_bytes:
-        raise damaged(path, f"{sum(sizes):,} bytes of weights, expected {expected_bytes:,}")
+        raise corrupted(path, f"{sum(sizes):,} bytes of weights, expected {expected_bytes:,}")
 
 
 def _sizes(group: Any, left: list[int]) -> Iterator[int]:
@@ -120,7 +120,7 @@ def _sizes(group: Any, left: list[int]) -> Iterator[int]:
         if isinstance(child, h5py.Group):
             yield from _sizes(child, left)
         elif child is None or child.dtype != np.float32 or child.chunks or child.external or child.is_virtual:
-            raise ValueError(f"weights {name[:80]!r} that are a link, packed, or no plain float32")
+            raise ValueError(f"weights {name[:80]!r} that are a link, compressed, or not plain float32")
         else:
             yield child.nbytes
 
@@ -129,7 +129,7 @@ def _refuse_not_finite(path: Path, network: SASRec) -> None:
     wrong = [weight.path for weight in network.weights if not np.isfinite(keras.ops.convert_to_numpy(weight)).all()]
     if wrong:
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        raise damaged(path, f"weights that are not finite numbers, in {wrong[0]}{more}")
+        raise corrupted(path, f"weights that are not finite numbers, in {wrong[0]}{more}")
 
 
 def _reason(error: Exception) -> str:

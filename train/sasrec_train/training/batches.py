@@ -11,35 +11,23 @@ from sasrec_train.log.interactions import Histories
 from sasrec_train.negatives import Negatives, SharedNegatives
 from sasrec_train.training.windows import Windows, cut, pack
 
-__all__ = ["Batch", "Batches", "left_padded"]
+__all__ = ["Batch", "Batches"]
 
 POOL = 256  # Batches that are packed together.
 
 
-def left_padded(
-    item_ids: NDArray[np.int32],
-    ends: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-    width: int,
-) -> NDArray[np.int32]:
-    """Return (B, width): the `lengths` ids before each end, newest last; free places on the left hold PAD_ID (0)."""
-    column = np.arange(width) - width  # -width … -1
-    place = ends[:, None] + column
-    return np.where(column >= -lengths[:, None], item_ids[np.maximum(place, 0)], 0).astype(np.int32)
-
-
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One training step's arrays: R rows of max_len places, each holding several short windows one after the other."""
+    """One training step's arrays: R rows of max_len positions, each holding several short windows side by side."""
 
     item_ids: NDArray[np.int32]
-    """(U,). The different ids the step reads, ascending."""
+    """(U,). The distinct ids the step reads, ascending."""
     history: NDArray[np.int32]
-    """(R, T). Item ids; 0 where a row has free places."""
+    """(R, T). Item ids; 0 where a row is free."""
     targets: NDArray[np.int32]
     """(R, T). The item after each position; 0 where nothing is trained."""
     segments: NDArray[np.int32]
-    """(R, T). Which window a place belongs to, from 1; 0 for free places. Attention stays within a window."""
+    """(R, T). Window of each entry, numbered from 1; 0 where a row is free. Attention stays within a window."""
     positions: NDArray[np.int32]
     """(R, T). Position within max_len, as if the window were left-padded: its newest item stands at max_len - 1."""
     negatives: NDArray[np.int32]
@@ -153,7 +141,7 @@ class Batches:
         ends = np.cumsum(lengths)
         bounds = np.searchsorted(ends, batches * ends[-1] / self._num_batches, side="left") if ends.size else batches
         bounds[-1] = lengths.size
-        # None empty: each begins behind the one before it, and leaves a window to each after it.
+        # No batch is empty: each begins after the one before it, and leaves a window for each after it.
         bounds = np.maximum.accumulate(bounds - batches) + batches
         return np.minimum(bounds, lengths.size - self._num_batches + batches)
 
@@ -164,19 +152,19 @@ class Batches:
         window = np.repeat(np.arange(lengths.size), lengths)
         within = np.arange(window.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
         source = windows.starts[window] + within
-        place = rows[window] * self._max_len + columns[window] + within
+        flat = rows[window] * self._max_len + columns[window] + within  # index in (R, T), flattened
         shape = (int(rows.max()) + 1, self._max_len)
         trained = within == lengths[window] - 1 if self._newest_only else np.ones(window.size, bool)
         targets = np.where(trained, self._histories.item_ids[source + 1], 0)
         negatives = self._draw(rng, windows.users[window[trained]])
         history, targets, segments, positions = (
-            _placed(values, place, shape)
+            _scatter(values, flat, shape)
             for values in (
                 self._histories.item_ids[source], targets, window + 1, self._max_len - lengths[window] + within
             )
         )  # fmt: skip
         if self._own is not None:
-            negatives = _placed(negatives, place[trained], (*shape, self._num_negatives))
+            negatives = _scatter(negatives, flat[trained], (*shape, self._num_negatives))
         item_ids = np.unique(np.concatenate([history.ravel(), targets.ravel(), negatives.ravel()]))
         return Batch(item_ids, history, targets, segments, positions, negatives)
 
@@ -186,8 +174,8 @@ class Batches:
         return np.zeros(0, np.int32) if self._shared is None else self._shared.sample(rng, self._num_negatives)
 
 
-def _placed(values: NDArray[np.integer], place: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int32]:
-    """Return int32 of a shape (R, T, …) with the values at flat places of (R, T), 0 elsewhere."""
+def _scatter(values: NDArray[np.integer], flat: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return int32 of a shape (R, T, …) with the values at flat indices of (R, T), 0 elsewhere."""
     out = np.zeros((shape[0] * shape[1], *shape[2:]), np.int32)
-    out[place] = values
+    out[flat] = values
     return out.reshape(shape)

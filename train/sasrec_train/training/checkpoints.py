@@ -1,10 +1,9 @@
-"""What a training run leaves on disk while it goes on, so that a kill costs minutes: last and best checkpoint."""
+"""Last and best checkpoint of a training run, written atomically and validated on load."""
 
 import contextlib
 import json
 import re
 import time
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from sasrec_runtime.atomic import disk, scratch, side
 from sasrec_runtime.atomic.kinds import FolderKind
-from sasrec_train import errors
+from sasrec_train import npz, untrusted_files
 from sasrec_train.errors import ConfigError, RunError
 from sasrec_train.training.state import Progress
 
@@ -24,7 +23,7 @@ __all__ = ["TRAINING", "Checkpoints", "folder_of"]
 FORMAT_VERSION = 1
 LAST = "last.npz"
 BEST = re.compile(r"best-[0-9]+\.npz")
-MEMO = "memo"  # Key of the JSON among the arrays; they are one file, so they are of one moment.
+MEMO = "memo"  # Key of the JSON among the arrays; one file, so that arrays and progress are of one moment.
 
 
 def _paths(data: bytes) -> list[str]:
@@ -51,13 +50,13 @@ def folder_of(out: Path) -> Path:
 
 
 class Checkpoints:
-    """Checkpoints of one run: `last.npz` to go on from, `best-N.npz` with the weights of the best epoch N.
+    """Checkpoints of one run: `last.npz` to continue from, `best-N.npz` with the weights of the best epoch N.
 
-    A file appears when it is whole; the one before it is there until then.
+    A file is replaced atomically.
 
     Args:
-        folder: Where they lie; made when the first is saved.
-        identity: What must be equal for a checkpoint to be gone on from: name → value, both plain JSON.
+        folder: Their folder; made when the first is saved.
+        identity: What a checkpoint must share with the run that continues from it: name → value, both plain JSON.
         every_s: Seconds between checkpoints within an epoch; there is one after each epoch anyway.
     """
 
@@ -69,11 +68,11 @@ class Checkpoints:
 
     @property
     def due(self) -> bool:
-        """Whether the last checkpoint is so old that another one within the epoch is worth it."""
+        """Whether every_s have passed since the last checkpoint."""
         return time.monotonic() - self._saved >= self._every_s
 
     def exists(self) -> bool:
-        """Return whether there is something to go on from."""
+        """Return whether there is a checkpoint to continue from."""
         return (self.folder / LAST).is_file()
 
     @contextlib.contextmanager
@@ -107,12 +106,16 @@ class Checkpoints:
                 old.unlink()
         self._saved = time.monotonic()
 
-    def load(self) -> tuple[dict[str, NDArray[Any]], Progress]:
+    def load(self, like: Arrays) -> tuple[dict[str, NDArray[Any]], Progress]:
         """Return the last state.
 
+        Args:
+            like: Arrays of the names, shapes and types that the state must have.
+
         Raises:
-            RunError: The file is damaged, or of a newer version.
-            ConfigError: It is of a run with another log, network or recipe; the message says what differs.
+            RunError: The file is corrupted, or of a newer version.
+            ConfigError: It is of a run with another log, network or training configuration; the message says what
+                differs.
         """
         path = self.folder / LAST
         arrays = _read(path)
@@ -124,15 +127,19 @@ class Checkpoints:
                                "Upgrade it, or start over with --force.")  # fmt: skip
             self._compare(identity)
             progress = msgspec.convert(memo["progress"], Progress)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
             if isinstance(error, ConfigError | RunError):
                 raise
-            raise _damaged(path, error) from error
+            raise _corrupted(path, f"no state of a training ({type(error).__name__}: {error})") from error
+        _refuse_other_arrays(path, arrays, like)
         return arrays, progress
 
-    def load_best(self, progress: Progress) -> dict[str, NDArray[Any]]:
-        """Return the weights of the best epoch."""
-        return _read(self.folder / _best_name(progress))
+    def load_best(self, progress: Progress, like: Arrays) -> dict[str, NDArray[Any]]:
+        """Return the weights of the best epoch; `like` as in load."""
+        path = self.folder / _best_name(progress)
+        arrays = _read(path)
+        _refuse_other_arrays(path, arrays, like)
+        return arrays
 
     def remove(self) -> None:
         """Remove the checkpoints: the run is whole, or starts over. The marker stays until nobody holds the folder."""
@@ -144,7 +151,7 @@ class Checkpoints:
             if then != now:
                 raise ConfigError(
                     f"{self.folder / LAST} is of a run with {name} {then!r:.80}, not {now!r:.80}. "
-                    "Give the same log and options to go on with it, or start over with --force."
+                    "Give the same log and options to continue it, or start over with --force."
                 )
 
     @contextlib.contextmanager
@@ -155,7 +162,7 @@ class Checkpoints:
             left = "The last good checkpoint is as it was" if self.exists() else "There is no checkpoint yet"
             raise RunError(
                 f"{self.folder}: the checkpoint after epoch {len(progress.epochs)} could not be saved "
-                f"({error.strerror or error}). {left}: make room, and go on with --resume."
+                f"({error.strerror or error}). {left}: make room, and continue with --resume."
             ) from error
 
 
@@ -164,7 +171,7 @@ def _best_name(progress: Progress) -> str:
 
 
 def _write(path: Path, arrays: Arrays) -> None:
-    """Write beside the place, flush to the disk, rename, flush the folder."""
+    """Write to a temporary file, flush it to the disk, rename it, flush the folder."""
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:
@@ -175,14 +182,27 @@ def _write(path: Path, arrays: Arrays) -> None:
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of a checkpoint. It may be anybody's: no header and no size in it is believed."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except FileNotFoundError as error:
-        raise errors.missing(path) from error
-    except (ValueError, KeyError, OSError, EOFError, TypeError, zipfile.BadZipFile) as error:
-        raise _damaged(path, error) from error
+        with untrusted_files.opened(path) as file:
+            return npz.read(file)
+    except npz.NpzError as error:
+        raise _corrupted(path, str(error)) from error
 
 
-def _damaged(path: Path, error: Exception) -> RunError:
-    return RunError(f"{path} is damaged ({str(error)[:80]}). Start over with --force.")
+def _refuse_other_arrays(path: Path, arrays: Arrays, like: Arrays) -> None:
+    """Refuse arrays whose names, shapes or types are not those of `like`."""
+    if arrays.keys() != like.keys():
+        name = min(arrays.keys() ^ like.keys())
+        raise _corrupted(path, f"{'an unknown' if name in arrays else 'no'} array {name[:80]!r}")
+    for name, expected in like.items():
+        found = arrays[name]
+        if (found.shape, found.dtype) != (expected.shape, expected.dtype):
+            raise _corrupted(
+                path,
+                f"an array {name!r} of {found.dtype} {found.shape}, expected {expected.dtype} {expected.shape}",
+            )
+
+
+def _corrupted(path: Path, seen: str) -> RunError:
+    return RunError(f"{path} is corrupted: it holds {seen[:200].rstrip('.')}. Start over with --force.")

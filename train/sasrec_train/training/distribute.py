@@ -1,4 +1,4 @@
-"""One training run on several machines: gradients are summed by tf.distribute, all else is done alike on each."""
+"""One training run on several machines: gradients are summed by tf.distribute, everything else is computed on each."""
 
 import json
 import logging
@@ -29,12 +29,12 @@ LOST = (
 
 
 class Workers(Protocol):
-    """Those who train one network together."""
+    """The group of training workers."""
 
     rank: int
-    """Which of them this process is, from 0; 0 is the chief, who judges, writes and decides."""
+    """Number of this process in the group, from 0; 0 is the chief, which evaluates, writes and decides."""
     count: int
-    """How many they are."""
+    """Number of workers."""
 
     def compile(self, step: Callable[..., Any], signature: list[Any]) -> Callable[..., Any]:
         """Return a function of tensors as one graph that runs in every worker."""
@@ -67,7 +67,7 @@ ALONE: Workers = _Alone()
 
 
 class MultiWorker(Workers):
-    """Processes that know each other by TF_CONFIG, each with one replica, on tf.distribute's collectives.
+    """Processes that find each other by TF_CONFIG, each with one replica, on tf.distribute's collectives.
 
     Every worker keeps all weights and takes the same steps: each computes the gradients of its rows of the global
     batch, and the sums are applied everywhere.
@@ -126,13 +126,13 @@ def connect() -> Workers:
     """Return the workers of TF_CONFIG, once all of them are there. Nothing of TensorFlow may have run before.
 
     Raises:
-        ConfigError: TF_CONFIG is missing or says no cluster of workers.
+        ConfigError: TF_CONFIG is missing or does not describe a cluster of workers.
     """
     example = '{"cluster": {"worker": ["host1:12345", "host2:12345"]}, "task": {"type": "worker", "index": 0}}'
     raw = os.environ.get("TF_CONFIG", "")
     try:
-        told = json.loads(raw)
-        addresses, task = told["cluster"]["worker"], told["task"]
+        cluster = json.loads(raw)
+        addresses, task = cluster["cluster"]["worker"], cluster["task"]
         sound = isinstance(addresses, list) and task["type"] == "worker" and 0 <= int(task["index"]) < len(addresses)
     except (ValueError, KeyError, TypeError):
         sound = False
@@ -144,9 +144,9 @@ def connect() -> Workers:
 
 
 def restart(error: WorkerLostError) -> NoReturn:
-    """Start this process again with --resume, to wait for the worker that is gone and go on together.
+    """Start this process again with --resume, to wait for the lost worker and continue together.
 
-    A collective operation cannot go on once a member is lost, nor can its process join a new cluster.
+    A collective operation cannot continue once a member is lost, nor can its process join a new cluster.
 
     Raises:
         WorkerLostError: It was started again so often that something else must be wrong.
@@ -154,7 +154,7 @@ def restart(error: WorkerLostError) -> NoReturn:
     restarts = int(os.environ.get(RESTARTS, "0"))
     if restarts >= MAX_RESTARTS:
         raise error
-    logger.warning("%s This one starts again, and waits for it.", str(error).partition(" Start")[0])
+    logger.warning("%s This worker starts again, and waits for it.", str(error).partition(" Start")[0])
     os.environ[RESTARTS] = str(restarts + 1)
     command = sys.orig_argv if "--resume" in sys.orig_argv else [*sys.orig_argv, "--resume"]
     os.execv(sys.executable, command)  # noqa: S606 - the command is our own

@@ -1,4 +1,11 @@
-"""Training: batches in, the weights of the epoch with the best validation NDCG@10 out."""
+"""The training loop: from batches to the weights of the epoch with the best validation NDCG@10.
+
+keras.Model.fit is not used. A step reads and writes only the rows of the item table that occur in it, with the moves
+that a dense Adam would have made applied later in closed form (row_adam); a batch is a packed array of rows, segments
+and positions, built in a thread (batches); and a checkpoint within an epoch continues bit for bit, random state
+included (checkpoints). None of the three fits a Keras optimizer, tf.data and callbacks. `fit` also fails under
+MultiWorkerMirroredStrategy in Keras 3 (keras-team/keras#20585).
+"""
 
 import math
 import time
@@ -14,9 +21,10 @@ from sasrec_train.config import ModelConfig, TrainConfig
 from sasrec_train.errors import ConfigError, DataError
 from sasrec_train.evaluation import evaluate, metrics
 from sasrec_train.log.interactions import Interactions
+from sasrec_train.network import engine_errors
 from sasrec_train.network.model import SASRec
 from sasrec_train.split import Split, leave_one_out
-from sasrec_train.training import engine_errors, memory_estimate
+from sasrec_train.training import memory_estimate
 from sasrec_train.training.batches import Batches
 from sasrec_train.training.checkpoints import Checkpoints
 from sasrec_train.training.distribute import ALONE, Workers
@@ -26,12 +34,12 @@ from sasrec_train.training.train_step import Trainer
 __all__ = ["Trained", "train"]
 
 MAX_STEPS = 2**31 - 1  # They are counted in int32.
-EXPLODED = 1000  # Times the loss of guessing, above which nothing is learned any more.
+EXPLODED = 1000  # Multiple of the loss of guessing, above which training counts as diverged.
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A trained network and how it came about."""
+    """A trained network and its epochs."""
 
     model: SASRec
     """Uncompiled, with the weights of the best epoch."""
@@ -56,11 +64,11 @@ def train(
     Args:
         interactions: The log.
         model_config: The network; its n_items must be the log's.
-        train_config: The recipe.
-        split: leave_one_out(interactions), where it is already made.
+        train_config: The training configuration.
+        split: The log's split; leave_one_out(interactions) by default.
         on_epoch: Called after each epoch, by the chief only.
-        checkpoints: Where to save what a kill must not cost; what is there already is gone on from.
-        workers: Those who train together; all of them call this with the same log and recipe.
+        checkpoints: Where the state is saved; training continues from those that exist.
+        workers: The training workers; all of them call this with the same log and configurations.
 
     Raises:
         ConfigError: The network is made for another catalogue, or training diverges.
@@ -73,6 +81,7 @@ def train(
             f"n_items is {model_config.n_items}, but {interactions.name} has {interactions.n_items} items. "
             "Make the configuration for this log."
         )
+    train_config = train_config.resolved(model_config.n_items)
     split = split or leave_one_out(interactions)
     batches = _batches(split, model_config, train_config)
     if not len(batches):
@@ -85,19 +94,19 @@ def train(
         return _Run(split, batches, model_config, train_config, on_epoch, checkpoints, workers).train()
 
 
-def _batches(split: Split, model: ModelConfig, recipe: TrainConfig) -> Batches:
+def _batches(split: Split, model: ModelConfig, config: TrainConfig) -> Batches:
     return Batches(
         split.train,
         n_items=model.n_items,
         max_len=model.max_len,
-        batch_size=recipe.batch_size,
-        batch_unit=recipe.batch_unit,
-        windows=recipe.windows,
-        num_negatives=recipe.num_negatives if recipe.samples else 0,
-        negatives=recipe.negatives,
-        negative_sampling=recipe.negative_sampling,
+        batch_size=config.batch_size,
+        batch_unit=config.batch_unit,
+        windows=config.windows,
+        num_negatives=config.num_negatives if config.samples else 0,
+        negatives=config.negatives,
+        negative_sampling=config.negative_sampling,
         newest_only=not model.causal,
-        seed=recipe.seed,
+        seed=config.seed,
     )
 
 
@@ -109,38 +118,38 @@ class _Run:
         split: Split,
         batches: Batches,
         model_config: ModelConfig,
-        recipe: TrainConfig,
+        config: TrainConfig,
         on_epoch: Callable[[Epoch], None] | None,
         checkpoints: Checkpoints | None,
         workers: Workers,
     ):
-        self.recipe = recipe
+        self.config = config
         self.batches = batches
         self.on_epoch = on_epoch
         self.checkpoints = checkpoints if workers.rank == 0 else None
         self.workers = workers
-        self.num_epochs = max(recipe.epochs, -(-recipe.min_steps // len(batches)))
+        self.num_epochs = max(config.epochs, -(-config.min_steps // len(batches)))
         if self.num_epochs * len(batches) > MAX_STEPS:
             raise ConfigError(
                 f"--epochs and --min-steps come to {self.num_epochs:,} epochs of {len(batches):,} steps, expected at "
                 f"most {MAX_STEPS:,} steps. Lower them."
             )
         # The same users in every run, whatever its seed.
-        self.validation = split.validation.sample(recipe.validation_users or split.validation.users.size, seed=0)
-        keras.utils.set_random_seed(recipe.seed)
-        # The network that is judged and saved: averaged weights stand in it while the other one is trained.
-        self.judged = SASRec(model_config)
-        self.encode = self.judged.encoder()
+        self.validation = split.validation.sample(config.validation_users or split.validation.users.size, seed=0)
+        keras.utils.set_random_seed(config.seed)
+        # The network that is evaluated and saved; with an EMA it holds the averaged weights, the other one is trained.
+        self.evaluated = SASRec(model_config)
+        self.encode = self.evaluated.encoder()
         self.trainer = Trainer(
             SASRec(model_config),
-            recipe,
+            config,
             total_steps=self.num_epochs * len(batches),
             positions_per_batch=batches.positions_per_batch,
             log_probabilities=batches.log_probabilities,
             workers=workers,
         )
         self.progress = Progress()
-        self.epoch = 0  # finished ones; the chief's progress says more
+        self.epoch = 0  # finished epochs; only the chief keeps them in `progress`
         self.best: list[Any] = []
 
     def train(self) -> Trained:
@@ -148,30 +157,31 @@ class _Run:
         while not self._chief_says(finished=self._is_finished()):
             self._train_epoch()
             if self.workers.rank == 0:
-                self._judge()
+                self._evaluate()
             self.epoch += 1
             self.progress.batch, self.progress.seconds = 0, 0.0
         if self.best:
-            self.judged.set_weights(self.best)
-        return Trained(self.judged, self.progress.epochs, self.progress.best_epoch)
+            self.evaluated.set_weights(self.best)
+        return Trained(self.evaluated, self.progress.epochs, self.progress.best_epoch)
 
     def _restore(self) -> None:
-        """Go on from the last checkpoint; every worker gets the chief's state."""
+        """Continue from the last checkpoint; every worker gets the chief's state."""
         state = self.trainer.state
         if self.checkpoints is not None and self.checkpoints.exists():
-            arrays, self.progress = self.checkpoints.load()
+            arrays, self.progress = self.checkpoints.load({name: value.numpy() for name, value in state.items()})
             for name, variable in state.items():
                 variable.assign(arrays[name])
             if self.progress.best_epoch:
-                self.best = _in_order(self.checkpoints.load_best(self.progress))
-        place = np.array([len(self.progress.epochs), self.progress.batch], np.int32)
+                like = _numbered(self.evaluated.get_weights())
+                self.best = _in_order(self.checkpoints.load_best(self.progress, like))
+        position = np.array([len(self.progress.epochs), self.progress.batch], np.int32)
         if self.workers.count > 1:
-            place, *values = self.workers.share([place, *(variable.numpy() for variable in state.values())])
+            position, *values = self.workers.share([position, *(variable.numpy() for variable in state.values())])
             for variable, value in zip(state.values(), values, strict=True):
                 variable.assign(value)
-            for generator in _seeds(self.trainer.network):  # or all workers would drop the same places
+            for generator in _seeds(self.trainer.network):  # or all workers would draw the same dropout
                 generator.assign_add([self.workers.rank, 0])
-        self.epoch, self.progress.batch = int(place[0]), int(place[1])
+        self.epoch, self.progress.batch = int(position[0]), int(position[1])
 
     def _chief_says(self, *, finished: bool) -> bool:
         if self.workers.count == 1:
@@ -179,8 +189,8 @@ class _Run:
         return bool(self.workers.share([np.array([finished], np.int32)])[0][0])
 
     def _is_finished(self) -> bool:
-        waited = self.epoch - self.progress.best_epoch
-        return self.epoch >= self.num_epochs or 0 < self.recipe.patience <= waited
+        epochs_without_better = self.epoch - self.progress.best_epoch
+        return self.epoch >= self.num_epochs or 0 < self.config.patience <= epochs_without_better
 
     def _train_epoch(self) -> None:
         started = time.perf_counter() - self.progress.seconds
@@ -206,16 +216,16 @@ class _Run:
                 ahead = thread.submit(next, batches, None)
                 yield batch.share(self.workers.rank, self.workers.count).arrays
 
-    def _judge(self) -> None:
-        """Rank the validation items, note the epoch, and save."""
+    def _evaluate(self) -> None:
+        """Rank the validation items, record the epoch, and save."""
         loss = self.trainer.take_loss() / len(self.batches)
         self._refuse_divergence(loss)
         started = time.perf_counter()
-        self.trainer.judge(self.judged)
-        if not all(np.isfinite(weight).all() for weight in self.judged.get_weights()):
-            raise self._diverged("weights that are no finite numbers")
-        scorer = evaluate.model_scorer(self.judged, self.validation.histories, encode=self.encode)
-        ranks, _ = evaluate.rank(scorer, self.validation, n_items=self.judged.config.n_items, num_negatives=0)
+        self.trainer.copy_weights(self.evaluated)
+        if not all(np.isfinite(weight).all() for weight in self.evaluated.get_weights()):
+            raise self._diverged("weights that are not finite numbers")
+        scorer = evaluate.model_scorer(self.evaluated, self.validation.histories, encode=self.encode)
+        ranks, _ = evaluate.rank(scorer, self.validation, n_items=self.evaluated.config.n_items, num_negatives=0)
         epoch = Epoch(
             epoch=self.epoch + 1,
             total=self.num_epochs,
@@ -226,15 +236,15 @@ class _Run:
         )
         better = self.progress.add(epoch)
         if better:
-            self.best = self.judged.get_weights()
+            self.best = self.evaluated.get_weights()
         if self.checkpoints is not None:
-            self._save(best={str(i): weight for i, weight in enumerate(self.best)} if better else None)
+            self._save(best=_numbered(self.best) if better else None)
         if self.on_epoch is not None:
             self.on_epoch(epoch)
 
     def _refuse_divergence(self, loss: float) -> None:
-        config = self.judged.config
-        guessing = math.log(config.n_items + 1) + 2 * config.embedding_l2 * config.hidden_dim  # the penalty at first
+        network = self.evaluated.config
+        guessing = math.log(network.n_items + 1) + 2 * network.embedding_l2 * network.hidden_dim  # initial penalty
         if not np.isfinite(loss):
             raise self._diverged(f"a loss of {loss}")
         if loss > EXPLODED * (1 + guessing):
@@ -242,14 +252,18 @@ class _Run:
 
     def _diverged(self, seen: str) -> ConfigError:
         return ConfigError(
-            f"training has {seen} in epoch {self.epoch + 1}, expected one that falls: it diverged. "
-            f"Lower --learning-rate (it is {self.recipe.learning_rate:g})."
+            f"training has {seen} in epoch {self.epoch + 1}, expected a loss that falls: it diverged. "
+            f"Lower --learning-rate (it is {self.config.learning_rate:g})."
         )
 
     def _save(self, best: dict[str, Any] | None = None) -> None:
         if self.checkpoints is not None:
             arrays = {name: variable.numpy() for name, variable in self.trainer.state.items()}
             self.checkpoints.save(arrays, self.progress, best=best)
+
+
+def _numbered(weights: list[Any]) -> dict[str, Any]:
+    return {str(i): weight for i, weight in enumerate(weights)}
 
 
 def _in_order(arrays: dict[str, Any]) -> list[Any]:

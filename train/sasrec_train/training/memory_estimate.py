@@ -1,4 +1,4 @@
-"""What a network and its training need of memory at the least, so that what cannot fit is refused before it starts."""
+"""The least memory that a network and its training need: what cannot fit is refused before it starts."""
 
 from sasrec_train import memory
 from sasrec_train.config import ModelConfig, TrainConfig
@@ -7,7 +7,7 @@ from sasrec_train.errors import ConfigError
 __all__ = ["refuse_too_large", "step_bytes", "weight_bytes"]
 
 FLOAT_BYTES = 4
-WEIGHT_COPIES = 4  # The network that is trained, the one that is judged, and Adam's two moments.
+WEIGHT_COPIES = 4  # The network that is trained, the one that is evaluated, and Adam's two moments.
 ATTENTION_COPIES = 2  # Logits or weights before and after dropout, kept for the gradients.
 
 
@@ -21,31 +21,31 @@ def weight_bytes(config: ModelConfig) -> int:
     return FLOAT_BYTES * count
 
 
-def step_bytes(config: ModelConfig, recipe: TrainConfig, positions: float) -> int:
+def step_bytes(config: ModelConfig, train_config: TrainConfig, positions: float) -> int:
     """Return what one step keeps for its gradients, in bytes: attention, hidden states and negatives.
 
     Args:
         config: The network.
-        recipe: How it is trained.
+        train_config: How it is trained.
         positions: Trained positions of a step.
     """
-    places = max(config.max_len, int(positions))  # in rows of max_len, at least one
-    attention = ATTENTION_COPIES * places * config.max_len * config.num_heads * config.num_blocks
-    hidden = places * (config.hidden_dim + config.ffn_dim) * config.num_blocks
+    padded = max(config.max_len, int(positions))  # positions of the packed rows, at least one row
+    attention = ATTENTION_COPIES * padded * config.max_len * config.num_heads * config.num_blocks
+    hidden = padded * (config.hidden_dim + config.ffn_dim) * config.num_blocks
     negatives = 0
-    if recipe.samples:
-        own = recipe.negatives == "position"
-        negatives = int(positions) * recipe.num_negatives * (config.hidden_dim + 1 if own else 1)
+    if train_config.samples:
+        own = train_config.negatives == "position"
+        negatives = int(positions) * train_config.num_negatives * (config.hidden_dim + 1 if own else 1)
     return FLOAT_BYTES * (attention + hidden + negatives)
 
 
-def refuse_too_large(config: ModelConfig, recipe: TrainConfig, positions: float) -> None:
+def refuse_too_large(config: ModelConfig, train_config: TrainConfig, positions: float) -> None:
     """Refuse a training that needs more memory than there is, whatever else it needs.
 
     Raises:
         ConfigError: The message says what is large and which options make it smaller.
     """
-    weights, step = WEIGHT_COPIES * weight_bytes(config), step_bytes(config, recipe, positions)
+    weights, step = WEIGHT_COPIES * weight_bytes(config), step_bytes(config, train_config, positions)
     limit = memory.limit_bytes()
     if weights + step > limit:
         raise ConfigError(

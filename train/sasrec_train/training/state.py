@@ -1,4 +1,4 @@
-"""How far a training run has come: its epochs, and what a checkpoint must say beside the weights."""
+"""Progress of a training run: its epochs, and what a checkpoint holds beside the weights."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ __all__ = ["Epoch", "Progress"]
 
 
 class Epoch(msgspec.Struct, frozen=True, kw_only=True):
-    """What one pass over the training windows came to."""
+    """Result of one pass over the training windows."""
 
     epoch: int
     """From 1."""
@@ -25,7 +25,7 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Progress(msgspec.Struct, kw_only=True):
-    """What a run has behind it."""
+    """Progress of a run."""
 
     batch: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Batches done of the epoch under way."""
@@ -36,13 +36,19 @@ class Progress(msgspec.Struct, kw_only=True):
     best_epoch: int = 0
     """The finished epoch with the best validation NDCG@10, the first of equals; 0: none yet."""
 
+    def __post_init__(self) -> None:
+        if not 0 <= self.best_epoch <= len(self.epochs):
+            raise ValueError(f"best_epoch is {self.best_epoch}, expected one of {len(self.epochs)} finished epochs")
+        if any("ndcg@10" not in epoch.validation for epoch in self.epochs):
+            raise ValueError("an epoch has no validation NDCG@10")
+
     @property
     def best_ndcg(self) -> float:
-        """Validation NDCG@10 of the best epoch; below any where there is none."""
+        """Validation NDCG@10 of the best epoch; -1 where there is none."""
         return self.epochs[self.best_epoch - 1].validation["ndcg@10"] if self.best_epoch else -1.0
 
     def add(self, epoch: Epoch) -> bool:
-        """Take note of a finished epoch; return whether it is the best."""
+        """Record a finished epoch; return whether it is the best."""
         better = epoch.validation["ndcg@10"] > self.best_ndcg
         self.epochs.append(epoch)
         self.batch, self.seconds = 0, 0.0

@@ -1,14 +1,15 @@
-"""One training step as a compiled function, and the weights it leaves to be judged."""
+"""One training step as a compiled function, and the weights that are evaluated."""
 
 from typing import Any
 
 import tensorflow as tf  # noqa: TID251 - the training graph is built here
 
+from sasrec_train import loss_registry
 from sasrec_train.config import TrainConfig
 from sasrec_train.network.model import SASRec
-from sasrec_train.training import losses
 from sasrec_train.training.distribute import ALONE, Workers
-from sasrec_train.training.row_adam import Rate, RowAdam, WeightAdam
+from sasrec_train.training.losses.inputs import LossInputs
+from sasrec_train.training.row_adam import LearningRate, RowAdam, WeightAdam
 
 __all__ = ["Trainer"]
 
@@ -18,17 +19,17 @@ class Trainer:
 
     Args:
         network: The network; its weights change with every step.
-        recipe: How it is trained.
+        config: How it is trained; its loss resolved.
         total_steps: Steps of the whole run, for the schedule.
         positions_per_batch: Mean trained positions of a step; the summed loss is divided by it.
         log_probabilities: (V,), see Batches.log_probabilities; None where nothing is shared.
-        workers: Those who train together.
+        workers: The training workers.
     """
 
     def __init__(
         self,
         network: SASRec,
-        recipe: TrainConfig,
+        config: TrainConfig,
         *,
         total_steps: int,
         positions_per_batch: float,
@@ -36,23 +37,25 @@ class Trainer:
         workers: Workers = ALONE,
     ):
         self.network = network
-        self.recipe = recipe
+        self.config = config
         self._workers = workers
         self._step = tf.Variable(0, dtype=tf.int32, trainable=False, name="step")
         self._loss_sum = tf.Variable(0.0, trainable=False, name="loss_sum")
         self._positions_per_batch = positions_per_batch
         self._log_probabilities = None if log_probabilities is None else tf.constant(log_probabilities)
-        # The whole table gets a gradient from softmax over it, and from a penalty on it.
-        self._whole_table = recipe.loss == "cross_entropy" or network.config.embedding_l2 > 0
+        # A loss over the whole table and a penalty on it give every row a gradient.
+        loss = loss_registry.LOSSES[config.loss]
+        self._summed_loss = loss.summed
+        self._whole_table = loss.whole_table or network.config.embedding_l2 > 0
         table = network.item_embedding.embeddings
         weights = [weight.value for weight in network.trainable_variables if weight is not table]
-        rate = Rate(recipe, total_steps)
-        self._rows = RowAdam(table.value, rate, recipe.average)
-        self._weights = WeightAdam(weights, rate, recipe.average)
+        rate = LearningRate(config, total_steps)
+        self._rows = RowAdam(table.value, rate, config.average)
+        self._weights = WeightAdam(weights, rate, config.average)
         ids = tf.TensorSpec((None, None), tf.int32)
         each = tf.TensorSpec((None,), tf.int32)
-        own = recipe.samples and recipe.negatives == "position"
-        negatives = tf.TensorSpec((None, None, recipe.num_negatives), tf.int32) if own else each
+        own = config.samples and config.negatives == "position"
+        negatives = tf.TensorSpec((None, None, config.num_negatives), tf.int32) if own else each
         self.signature = [each, ids, ids, ids, ids, negatives]
         """Of a batch's arrays, in the order of Batch."""
         self._run = workers.compile(self._train_step, self.signature)
@@ -100,37 +103,29 @@ class Trainer:
     ) -> Any:
         vectors = self.network.item_vectors(rows)
 
-        def place(ids: Any) -> Any:  # of ids among the rows read
+        def row_of(ids: Any) -> Any:  # ids to rows of `vectors`
             if self._whole_table:
                 return ids
             return tf.reshape(tf.searchsorted(item_ids, tf.reshape(ids, [-1])), tf.shape(ids))
 
-        embedded = tf.gather(vectors, place(history))  # (R, T, D)
+        embedded = tf.gather(vectors, row_of(history))  # (R, T, D)
         hidden = self.network.transform(embedded, segments, positions, training=True)
         trained = targets > 0
         hidden = tf.boolean_mask(hidden, trained)  # (P, D)
         targets = tf.boolean_mask(targets, trained)
-        if self.recipe.loss == "cross_entropy":
-            loss = losses.cross_entropy(hidden, vectors, targets)
-        else:
-            if negatives.shape.rank == 3:
-                negatives = tf.boolean_mask(negatives, trained)
-            positive = losses.target_logits(hidden, tf.gather(vectors, place(targets)))
-            negative = losses.to_negatives(hidden, tf.gather(vectors, place(negatives)), negatives, targets)
-            loss = self._sampled(positive, negative, targets, negatives)
-        return loss / self._positions_per_batch + self._penalty(rows)
-
-    def _sampled(self, positive: Any, negative: Any, targets: Any, negatives: Any) -> Any:
-        recipe = self.recipe
-        if recipe.loss == "sampled_softmax":
-            if self._log_probabilities is not None:
-                positive -= tf.gather(self._log_probabilities, targets)
-                negative -= tf.gather(self._log_probabilities, negatives)
-            return losses.sampled_softmax(positive, negative)
-        if recipe.loss == "gbce":
-            power = losses.gbce_power(recipe.gbce_calibration, recipe.num_negatives, self.network.config.n_items)
-            return losses.binary_cross_entropy(positive, negative, power, mean=False) / (recipe.num_negatives + 1)
-        return losses.binary_cross_entropy(positive, negative)
+        if negatives.shape.rank == 3:
+            negatives = tf.boolean_mask(negatives, trained)
+        inputs = LossInputs(
+            hidden=hidden,
+            targets=targets,
+            negatives=negatives,
+            item_vectors=lambda ids: tf.gather(vectors, row_of(ids)),
+            table=vectors if self._whole_table else None,
+            log_probabilities=self._log_probabilities,
+            n_items=self.network.config.n_items,
+            config=self.config,
+        )
+        return self._summed_loss(inputs) / self._positions_per_batch + self._penalty(rows)
 
     def _penalty(self, rows: Any) -> Any:
         l2 = self.network.config.embedding_l2
@@ -141,20 +136,20 @@ class Trainer:
             squares += tf.reduce_sum(tf.square(self.network.position_embedding.embeddings))
         return l2 * squares / self._workers.count  # each worker adds it, and all are summed
 
-    def judge(self, judged: SASRec) -> None:
-        """Give another network of the same configuration the weights that are to be judged: averaged where asked.
+    def copy_weights(self, evaluated: SASRec) -> None:
+        """Copy the weights, or their EMA where there is one, to another network of the same configuration.
 
-        catch_up comes first.
+        Call catch_up first.
         """
         table = self.network.item_embedding.embeddings
         of_rest = iter(self._weights.averaged(self._step))
-        for weight, mine in zip(judged.trainable_variables, self.network.trainable_variables, strict=True):
+        for weight, mine in zip(evaluated.trainable_variables, self.network.trainable_variables, strict=True):
             weight.assign(self._rows.averaged(self._step) if mine is table else next(of_rest))
 
     @tf.function(input_signature=[])  # type: ignore[untyped-decorator] # TensorFlow has no types
     def catch_up(self) -> None:
-        """Bring every row of the item table to where it stands after the last step.
+        """Bring every row of the item table up to date with the last step.
 
-        All workers do it at the same step: it rounds, and they must stay equal.
+        All workers do it at the same step: it rounds, and their weights must stay equal.
         """
         self._rows.catch_up(self._step)

@@ -35,7 +35,7 @@ def differences(
 
 
 def bucket(
-    found: strata.Bucket,
+    found: strata.Stratum,
     ranks: NDArray[np.int64],
     reference: NDArray[np.int64] | None,
     overlap: NDArray[np.float64] | None,

@@ -46,8 +46,8 @@ class Answers:
 class Groups:
     """The users apart."""
 
-    by_target_count: list[strata.Bucket]
-    by_history_length: list[strata.Bucket]
+    by_target_count: list[strata.Stratum]
+    by_history_length: list[strata.Stratum]
 
     @classmethod
     def of(cls, evidence: Evidence, n_items: int) -> "Groups":

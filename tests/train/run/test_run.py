@@ -82,12 +82,12 @@ def test_metrics_can_be_measured_again_from_the_folder_alone(made):
     assert again == made.metrics
 
 
-def test_a_sample_of_users_is_judged_where_all_would_be_too_many(made, monkeypatch, caplog):
+def test_a_sample_of_users_is_evaluated_where_all_would_be_too_many(made, monkeypatch, caplog):
     monkeypatch.setattr(evaluate, "MAX_SCORES", 100 * made.interactions.n_items)
     model, parts = made.model(), made.split()
     assert evaluate.on_test(model, parts)["users"] == 100
     everyone = made.metrics["users"]
-    assert f"100 of {everyone} test users are judged, drawn from the seed" in caplog.text
+    assert f"100 of {everyone} test users are evaluated, drawn from the seed" in caplog.text
     assert evaluate.on_test(model, parts, users=7)["users"] == 7
     assert evaluate.on_test(model, parts, users=0)["users"] == everyone
 
@@ -142,11 +142,11 @@ def test_a_missing_split_is_named(copy):
     ],
     ids=["outside", "trained on", "short", "absent"],
 )
-def test_a_damaged_split_is_named(copy, change, match):
+def test_a_corrupted_split_is_named(copy, change, match):
     with np.load(copy / "split.npz") as arrays:
         changed = change(dict(arrays))
     np.savez(copy / "split.npz", **changed)
-    with pytest.raises(RunError, match=rf"split\.npz is damaged: it holds {match}"):
+    with pytest.raises(RunError, match=rf"split\.npz is corrupted: it holds {match}"):
         Run.load(copy).split()
 
 
@@ -174,19 +174,19 @@ def test_a_missing_file_is_named(copy, name):
 @pytest.mark.parametrize(
     ("name", "content", "match"),
     [
-        ("config.json", b"{", "config.json is damaged: it holds no JSON"),
-        ("config.json", b"[]", "config.json is damaged: it holds no JSON object"),
-        ("config.json", b"{}", r"config.json is damaged: it holds Object missing required field `format_version`"),
+        ("config.json", b"{", "config.json is corrupted: it holds no JSON"),
+        ("config.json", b"[]", "config.json is corrupted: it holds no JSON object"),
+        ("config.json", b"{}", r"config.json is corrupted: it holds Object missing required field `format_version`"),
         ("config.json", b'{"format_version": 2}', "format_version is 2, this sasrec-edge reads up to 1"),
-        ("items.txt", b"1\n2\n", "titles.txt is damaged: it holds 60 lines, expected one per item"),
-        ("items.txt", b"\xff\n", "items.txt is damaged: it holds bytes that are no UTF-8"),
-        ("users.txt", b"u\n", "users.txt is damaged: it holds 1 lines, expected one per history"),
-        ("titles.txt", b"one\n", "titles.txt is damaged: it holds 1 lines, expected one per item"),
-        ("histories.npz", b"PK", "histories.npz is damaged"),
-        ("metrics.json", b"{}", "metrics.json is damaged: it holds no metrics under 'full'"),
+        ("items.txt", b"1\n2\n", "titles.txt is corrupted: it holds 60 lines, expected one per item"),
+        ("items.txt", b"\xff\n", "items.txt is corrupted: it holds bytes that are not UTF-8"),
+        ("users.txt", b"u\n", "users.txt is corrupted: it holds 1 lines, expected one per history"),
+        ("titles.txt", b"one\n", "titles.txt is corrupted: it holds 1 lines, expected one per item"),
+        ("histories.npz", b"PK", "histories.npz is corrupted"),
+        ("metrics.json", b"{}", "metrics.json is corrupted: it holds no metrics under 'full'"),
     ],
 )
-def test_a_damaged_file_is_named(copy, name, content, match):
+def test_a_corrupted_file_is_named(copy, name, content, match):
     (copy / name).write_bytes(content)
     with pytest.raises(RunError, match=match):
         Run.load(copy)
@@ -204,15 +204,15 @@ def test_item_ids_outside_the_catalogue_are_noticed(copy):
     with np.load(copy / "histories.npz") as arrays:
         offsets, item_ids = arrays["offsets"], arrays["item_ids"]
     np.savez(copy / "histories.npz", offsets=offsets, item_ids=item_ids - 1)
-    with pytest.raises(RunError, match=r"histories\.npz is damaged: it holds item ids outside \[1, 60\]"):
+    with pytest.raises(RunError, match=r"histories\.npz is corrupted: it holds item ids outside \[1, 60\]"):
         Run.load(copy)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "text", "empty"])
-def test_a_damaged_network_is_named(copy, damage):
+def test_a_corrupted_network_is_named(copy, damage):
     path = copy / "model.keras"
     path.write_bytes({"truncated": path.read_bytes()[:2000], "text": b"no network", "empty": b""}[damage])
-    with pytest.raises(RunError, match=r"model\.keras is damaged"):
+    with pytest.raises(RunError, match=r"model\.keras is corrupted"):
         Run.load(copy).model()
 
 
@@ -223,7 +223,7 @@ def test_a_network_of_another_run_is_refused(copy, log):
 
 
 def test_a_path_that_is_no_run_is_said(tmp_path):
-    with pytest.raises(RunError, match=r"is no folder\. Give a folder that `sasrec-edge train` wrote"):
+    with pytest.raises(RunError, match=r"is not a folder\. Give a folder that `sasrec-edge train` wrote"):
         Run.load(tmp_path / "nothing")
 
 
@@ -276,11 +276,11 @@ def test_diverging_training_is_said(log, monkeypatch, loss, seen):
 
 
 def test_weights_that_are_not_finite_are_never_kept(log, monkeypatch):
-    def judge(_: Trainer, judged: SASRec) -> None:
-        judged.item_embedding.embeddings.assign(judged.item_embedding.embeddings * np.nan)
+    def copy_weights(_: Trainer, evaluated: SASRec) -> None:
+        evaluated.item_embedding.embeddings.assign(evaluated.item_embedding.embeddings * np.nan)
 
-    monkeypatch.setattr(Trainer, "judge", judge)
-    with pytest.raises(ConfigError, match="training has weights that are no finite numbers in epoch 1"):
+    monkeypatch.setattr(Trainer, "copy_weights", copy_weights)
+    with pytest.raises(ConfigError, match="training has weights that are not finite numbers in epoch 1"):
         loop.train(log, *configured(log))
 
 
@@ -351,6 +351,6 @@ def test_a_log_with_nothing_left_to_learn_from_is_refused():
 
 
 def test_a_configuration_of_another_catalogue_is_refused(log):
-    model, recipe = preset("modern", n_items=log.n_items + 1)
+    model, train_config = preset("modern", n_items=log.n_items + 1)
     with pytest.raises(ConfigError, match=r"n_items is \d+, but synthetic.* has \d+ items"):
-        loop.train(log, model, recipe)
+        loop.train(log, model, train_config)

@@ -1,4 +1,4 @@
-"""A RUN that somebody else made, or that a disk damaged: read, or refused in one sentence, without waiting for it."""
+"""A RUN that somebody else made, or that a disk corrupted: read, or refused in one sentence, without waiting for it."""
 
 import contextlib
 import io
@@ -18,11 +18,11 @@ pytest.importorskip("tensorflow")
 
 import h5py
 
-from sasrec_train import datasets, memory, split
+from sasrec_train import datasets, memory, split, untrusted_files
 from sasrec_train.config import preset
 from sasrec_train.errors import RunError
 from sasrec_train.network.model import SASRec
-from sasrec_train.run import Run, RunConfig, files, folder, untrusted_files
+from sasrec_train.run import Run, RunConfig, files, folder
 from sasrec_train.split import SplitConfig
 
 pytestmark = pytest.mark.tf
@@ -149,7 +149,7 @@ def test_a_link_within_the_folder_is_followed(copy, name):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_that_may_not_be_read_is_not_called_damaged(copy, name, monkeypatch):
+def test_a_file_that_may_not_be_read_is_not_called_corrupted(copy, name, monkeypatch):
     def refuse(path: Path, *_: object) -> int:  # tests often run as root, who may read everything
         if Path(path).name == name:
             raise PermissionError(13, "Permission denied")
@@ -177,7 +177,7 @@ def test_a_file_larger_than_memory_is_refused(copy, name, monkeypatch):
         (b"[" * 100_000, "no JSON"),
         (b'{"a":' * 100_000, "no JSON"),
         (b'{"format_version":' + b"9" * 5000 + b"}", "no JSON"),
-        (b'{"full": NaN}', "NaN is no number of JSON"),
+        (b'{"full": NaN}', "NaN is not a number of JSON"),
         (b'{"full": {}, "full": {}}', "an object names a field twice"),
         (b'{"a": "' + b"x" * 2**24 + b'"}', "more than 16,777,216 bytes"),
     ],
@@ -185,7 +185,7 @@ def test_a_file_larger_than_memory_is_refused(copy, name, monkeypatch):
 )
 def test_hostile_json_is_refused(copy, name, content, match):
     (copy / name).write_bytes(content)
-    with pytest.raises(RunError, match=rf"{name} is damaged: it holds .*{match}"):
+    with pytest.raises(RunError, match=rf"{name} is corrupted: it holds .*{match}"):
         load_all(copy)
 
 
@@ -194,7 +194,7 @@ def test_a_network_that_the_weights_cannot_be_of_is_not_built(copy, field):
     config = json.loads((copy / "config.json").read_text())
     config["model"][field] = 1000 if field == "num_blocks" else 2**16
     (copy / "config.json").write_text(json.dumps(config))
-    with pytest.raises(RunError, match=r"model\.keras is damaged: it holds .* bytes, fewer than the"):
+    with pytest.raises(RunError, match=r"model\.keras is corrupted: it holds .* bytes, fewer than the"):
         load_all(copy)
 
 
@@ -236,9 +236,9 @@ def link_table(link: object) -> Callable[[h5py.File], object]:
 @pytest.mark.parametrize(
     ("edit", "match"),
     [
-        (replace_table(dtype="f8"), "no plain float32"),
-        (replace_table(shape=(10**6, 10**6), chunks=(100, 100), compression="gzip"), "packed"),
-        (replace_table(external=[("/etc/hostname", 0, 10**4)]), "link, packed, or no plain"),
+        (replace_table(dtype="f8"), "not plain float32"),
+        (replace_table(shape=(10**6, 10**6), chunks=(100, 100), compression="gzip"), "compressed"),
+        (replace_table(external=[("/etc/hostname", 0, 10**4)]), "link, compressed, or not plain"),
         (replace_table(shape=(3, 4)), r"bytes of weights, expected"),
         (link_table(h5py.ExternalLink("/etc/hostname", "/x")), "a link"),
         (link_table(h5py.SoftLink("/x")), "a link"),
@@ -250,7 +250,7 @@ def link_table(link: object) -> Callable[[h5py.File], object]:
 )
 def test_weights_that_are_not_plain_data_of_the_file_are_refused(copy, edit, match):
     edit_weights(copy / "model.keras", edit)
-    with pytest.raises(RunError, match=rf"model\.keras is damaged: it holds .*{match}"):
+    with pytest.raises(RunError, match=rf"model\.keras is corrupted: it holds .*{match}"):
         load_all(copy)
 
 
@@ -268,9 +268,9 @@ def test_weights_that_are_not_finite_are_refused(copy, value, place):
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
-def test_a_zip_bomb_is_not_unpacked(copy, compression):
+def test_a_zip_bomb_is_not_decompressed(copy, compression):
     repack(copy / "model.keras", lambda name, content: bytes(2**26) if name.endswith("h5") else content, compression)
-    with pytest.raises(RunError, match="a member that is larger unpacked than it may be"):
+    with pytest.raises(RunError, match="a member that is larger decompressed than it may be"):
         load_all(copy)
 
 
@@ -298,7 +298,7 @@ def test_a_run_that_is_replaced_while_it_is_read_is_refused(copy, monkeypatch):
         (path / "new").replace(path / "model.keras")
         return read(path, name)
 
-    monkeypatch.setattr(folder.run_files, "read_interactions", replace_then_read)
+    monkeypatch.setattr(folder.files, "read_interactions", replace_then_read)
     with pytest.raises(RunError, match="was replaced"):
         Run.load(copy)
 

@@ -1,4 +1,4 @@
-"""What TensorFlow says when a network does not fit in memory or cannot be computed, as one sentence."""
+"""TensorFlow's errors of memory and of computation as errors with one sentence."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ __all__ = ["explained"]
 
 @contextmanager
 def explained(doing: str) -> Iterator[None]:
-    """Turn TensorFlow's errors of memory and of arguments into errors of ours.
+    """Convert TensorFlow's errors of memory and of arguments to TrainError.
 
     Args:
         doing: What is done in the block, to begin the sentence.

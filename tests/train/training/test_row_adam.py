@@ -8,16 +8,16 @@ from hypothesis import strategies as st
 tf = pytest.importorskip("tensorflow")
 
 from sasrec_train import config  # noqa: E402
-from sasrec_train.training.row_adam import Rate, RowAdam, WeightAdam  # noqa: E402
+from sasrec_train.training.row_adam import LearningRate, RowAdam, WeightAdam  # noqa: E402
 
 pytestmark = pytest.mark.tf
 
 ROWS, DIM = 6, 3
 
 
-def rate(schedule: str = "constant", steps: int = 400) -> Rate:
-    _, recipe = config.preset("modern", n_items=9, train={"learning_rate": 0.01, "schedule": schedule})
-    return Rate(recipe, steps)
+def rate(schedule: str = "constant", steps: int = 400) -> LearningRate:
+    _, train_config = config.preset("modern", n_items=9, train={"learning_rate": 0.01, "schedule": schedule})
+    return LearningRate(train_config, steps)
 
 
 def run(steps: list[list[int]], average: float, schedule: str, warm: int = 60):

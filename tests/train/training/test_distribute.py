@@ -91,7 +91,7 @@ def test_a_worker_that_dies_and_comes_back_resumes(tmp_path):
     back = start(out, "--epochs", "60", "--resume", worker=1, ports=ports)
     said, _ = finish(chief, back)
     assert "worker 0 of 2 lost another worker" in said
-    assert "This one starts again, and waits for it." in said
+    assert "This worker starts again, and waits for it." in said
     assert len((out / "history.csv").read_text().splitlines()) == 61
 
 

@@ -1,4 +1,4 @@
-"""What a training step computes: the penalty, and the weights that are judged."""
+"""What a training step computes: the penalty, and the weights that are evaluated."""
 
 import numpy as np
 import pytest
@@ -20,10 +20,10 @@ SMALL = {"max_len": 6, "hidden_dim": 8, "ffn_dim": 8, "dropout_rate": 0.0}
 
 
 def trained(average: float):
-    model, recipe = config.preset(
+    model, train_config = config.preset(
         "modern", n_items=LOG.n_items, model=SMALL, train={"epochs": 2, "average": average, "batch_size": 64}
     )
-    return loop.train(LOG, model, recipe)
+    return loop.train(LOG, model, train_config)
 
 
 def test_an_average_moves_less_than_the_weights():
@@ -33,7 +33,7 @@ def test_an_average_moves_less_than_the_weights():
     assert 0 < moved[1] < moved[0]
 
 
-def test_validation_judges_the_weights_that_are_kept():
+def test_validation_evaluates_the_weights_that_are_kept():
     result = trained(0.9)
     held_out = leave_one_out(LOG).validation
     scorer = evaluate.model_scorer(result.model, held_out.histories)
@@ -43,7 +43,7 @@ def test_validation_judges_the_weights_that_are_kept():
 
 
 def first_loss(**fields) -> float:
-    model_config, recipe = config.preset(
+    model_config, train_config = config.preset(
         "modern", n_items=LOG.n_items, model={**SMALL, "similarity": "dot", **fields}, train={"batch_size": 10**6}
     )
     histories = leave_one_out(LOG).train
@@ -51,7 +51,7 @@ def first_loss(**fields) -> float:
     model = SASRec(model_config)
     model.item_embedding.embeddings.assign(np.full(model.item_embedding.embeddings.shape, 0.1, np.float32))
     model.position_embedding.embeddings.assign(np.full((6, 8), 0.2, np.float32))
-    trainer = Trainer(model, recipe, total_steps=1, positions_per_batch=batches.positions_per_batch)
+    trainer = Trainer(model, train_config, total_steps=1, positions_per_batch=batches.positions_per_batch)
     (batch,) = batches.epoch(0)
     trainer(*batch.arrays)
     return trainer.take_loss()

@@ -122,7 +122,7 @@ def test_a_parquet_file_that_makes_polars_panic_is_refused(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_a_damaged_parquet_file_gives_a_log_or_one_sentence(tmp_path, seed):
+def test_a_corrupted_parquet_file_gives_a_log_or_one_sentence(tmp_path, seed):
     path = tmp_path / "log.parquet"
     pl.DataFrame({"user": [f"u{i % 7}" for i in range(99)], "item": [i % 11 for i in range(99)]}).write_parquet(path)
     content, rng = bytearray(path.read_bytes()), random.Random(seed)
@@ -140,7 +140,7 @@ def test_a_time_that_64_bits_of_microseconds_do_not_reach_is_refused(tmp_path):
         datasets.load(str(path))
 
 
-def test_a_folder_is_no_log(tmp_path):
+def test_a_folder_is_not_a_log(tmp_path):
     with pytest.raises(DataError, match="is a folder, expected a file"):
         datasets.load(str(tmp_path))
 
@@ -160,7 +160,7 @@ def test_an_asked_column_that_is_not_there_lists_what_is(log):
 
 
 def test_one_column_cannot_be_user_and_item(log):
-    with pytest.raises(DataError, match="one column is meant to be two things"):
+    with pytest.raises(DataError, match="one column is chosen for two things"):
         datasets.load(str(log("log.csv", HEADER + "1,2,3\n")), user_column="item")
 
 

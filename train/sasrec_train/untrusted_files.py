@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sasrec_train import memory
-from sasrec_train.errors import RunError, damaged, missing
+from sasrec_train.errors import RunError, corrupted, missing
 
 __all__ = ["State", "describe", "opened", "read", "state"]
 
@@ -52,7 +52,7 @@ def read(path: Path, *, limit_bytes: int) -> bytes:
         size_bytes = os.fstat(file.fileno()).st_size
         content = file.read(size_bytes + 1) if size_bytes <= limit_bytes else b""  # not the limit: it is allocated
     if max(size_bytes, len(content)) > limit_bytes:
-        raise damaged(path, f"more than {limit_bytes:,} bytes")
+        raise corrupted(path, f"more than {limit_bytes:,} bytes")
     return content
 
 

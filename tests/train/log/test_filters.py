@@ -1,4 +1,4 @@
-"""What is left out of a log, in which order, and what is said about it."""
+"""What is filtered of a log, in which order, and what is logged."""
 
 import logging
 
@@ -58,7 +58,7 @@ def test_the_core_is_iterated_and_ids_keys_times_and_titles_stay_together(log, c
     assert loaded.times.tolist() == [1, 2, 5, 7]
     assert loaded.titles == ["A", "C"]
     assert loaded.filters == Filters(k_core=2)
-    assert "--k-core 2: left out 3 of 7 interactions, 1 of 3 users and 2 of 4 items" in caplog.text
+    assert "--k-core 2: filtered 3 of 7 interactions, 1 of 3 users and 2 of 4 items" in caplog.text
 
 
 def test_min_history_leaves_out_users_and_the_items_that_go_with_them(log, caplog):
@@ -66,7 +66,7 @@ def test_min_history_leaves_out_users_and_the_items_that_go_with_them(log, caplo
         loaded = datasets.load(str(log("log.txt", "u a\nu b\nv c\n")), filters=Filters(min_history=2))
     assert kept_of(loaded) == {"u": ["a", "b"]}
     assert loaded.n_items == 2
-    assert "--min-history 2: left out 1 of 3 interactions, 1 of 2 users and 1 of 3 items" in caplog.text
+    assert "--min-history 2: filtered 1 of 3 interactions, 1 of 2 users and 1 of 3 items" in caplog.text
 
 
 def test_a_core_with_a_min_history_holds_for_both(log):

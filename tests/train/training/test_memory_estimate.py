@@ -31,12 +31,12 @@ def test_a_longer_wider_or_deeper_network_needs_more(field):
 
 
 def test_what_fits_is_not_refused(monkeypatch):
-    config, recipe = ModelConfig(n_items=1_000_000), TrainConfig(loss="sampled_softmax", num_negatives=512)
+    config, train_config = ModelConfig(n_items=1_000_000), TrainConfig(loss="sampled_softmax", num_negatives=512)
     monkeypatch.setattr(memory, "limit_bytes", lambda: 4 * 2**30)
-    memory_estimate.refuse_too_large(config, recipe, 1024)
+    memory_estimate.refuse_too_large(config, train_config, 1024)
     monkeypatch.setattr(memory, "limit_bytes", lambda: 2**30)
     with pytest.raises(ConfigError, match=r"at least 1\.0 GB of memory for the weights and .* and there are 1\.1 GB"):
-        memory_estimate.refuse_too_large(config, recipe, 1024)
+        memory_estimate.refuse_too_large(config, train_config, 1024)
 
 
 def test_the_command_line_has_the_bound_of_the_configuration():

