@@ -17,11 +17,11 @@ from sasrec_export.encoder import calibration
 from sasrec_export.encoder.export_model import ExportModel, ItemTable
 from sasrec_export.errors import ExportError, ParityError
 from sasrec_export.recipes import VariantPlan
-from sasrec_export.report import schema
-from sasrec_export.report.measure import evaluation_data
+from sasrec_export.report import progress, schema
 from sasrec_export.report.measure.build_report import build_report
+from sasrec_export.report.measure.evaluation_set import evaluation_set_of_run, log_settings, shown_name
 from sasrec_export.report.schema import Report
-from sasrec_export.report.show import html, progress
+from sasrec_export.report.show import html
 from sasrec_runtime import manifest as manifest_module
 from sasrec_runtime.atomic import folder as atomic_folder
 from sasrec_runtime.atomic import overlap
@@ -114,7 +114,7 @@ def write_bundle(
         manifest = _save(folder, _with(manifest, golden=entry_of(folder, folder / "golden.json")))
         report = build_report(
             Bundle.open(folder),
-            evaluation_data.evidence_of_run(run, split),
+            evaluation_set_of_run(run, split),
             detail=False,  # what people took does not belong on devices, and layers take long
             keep_seen=keep_seen,
             users=_judged(run, split),
@@ -159,7 +159,7 @@ def _describe(run: Run, split: Split, folder: Path) -> Manifest:
                 "preset": run.config.preset,
                 "model": msgspec.to_builtins(c),
                 "train": msgspec.to_builtins(run.train_config),
-                "data": evaluation_data.making_of(run),
+                "data": log_settings(run),
             },
         ),
         signature=SIGNATURE,
@@ -171,7 +171,7 @@ def _describe(run: Run, split: Split, folder: Path) -> Manifest:
         golden=FileEntry(path="golden.json", bytes=0, sha256="0" * 64),
         documents=[],
         provenance=Provenance(
-            data=evaluation_data.shown_name(interactions),
+            data=shown_name(interactions),
             data_sha256=run.data_sha256,
             seed=run.seed,
             versions={name: metadata.version(name) for name in VERSIONED},

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from sasrec_export.encoder import calibration
 from sasrec_export.encoder.int8_mask import masking_value
 from sasrec_export.report.measure import agreement, graph_layers, paired_bootstrap, ranking
-from sasrec_export.report.measure.evaluation_data import Evidence
+from sasrec_export.report.measure.evaluation_set import EvaluationSet
+from sasrec_export.report.progress import Progress, unseen
 from sasrec_export.report.schema import Change, Layer, Sensitivity
-from sasrec_export.report.show.progress import Progress, unseen
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.manifest import Variant
 from sasrec_runtime.signature import RECOMMEND
@@ -48,7 +48,7 @@ def graph_variant(bundle: Bundle) -> Variant | None:
 def measure(
     bundle: Bundle,
     variant: Variant,
-    evidence: Evidence,
+    evaluation_set: EvaluationSet,
     *,
     keep_seen: bool = False,
     seed: int = 0,
@@ -60,18 +60,18 @@ def measure(
     Args:
         bundle: The bundle.
         variant: From `graph_variant`.
-        evidence: Users to judge by, and training histories to measure ranges on.
+        evaluation_set: Users to judge by, and training histories to measure ranges on.
         keep_seen: Recommend items of the user's own history too.
         seed: Of the samples.
         threads: Threads of a call.
         progress: Told how far it is.
     """
     manifest = bundle.manifest.model
-    sample = evidence.sample(USERS, seed)
+    sample = evaluation_set.sample(USERS, seed)
     k = min(ranking.LIST_LENGTH, manifest.n_items)
     model = graph_layers.load(bundle.file(variant.entries[RECOMMEND]))
     found = graph_layers.find(model)
-    histories = calibration.sample(evidence.train, max_len=manifest.max_len, seed=seed)
+    histories = calibration.sample(evaluation_set.train, max_len=manifest.max_len, seed=seed)
     ranges = activation_ranges(model, found, histories, threads=threads)
 
     def run(graph: Any) -> ranking.Lists:

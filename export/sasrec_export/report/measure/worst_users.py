@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_export.report.measure.evaluation_data import Evidence
+from sasrec_export.report.measure.evaluation_set import EvaluationSet
 from sasrec_export.report.measure.ranking import Lists
 from sasrec_export.report.schema import ListedItem, WorstUser
 from sasrec_runtime.signature import PAD_ID
@@ -22,7 +22,7 @@ TOP = 10
 
 
 def worst_users(
-    evidence: Evidence,
+    evaluation_set: EvaluationSet,
     vocabulary: Vocabulary,
     lists: Lists,
     reference: Lists,
@@ -34,7 +34,7 @@ def worst_users(
     """Return the users who lost most NDCG@20, among equals those whose lists have least in common.
 
     Args:
-        evidence: The users.
+        evaluation_set: The users.
         vocabulary: Keys and titles.
         lists: What the variant recommends.
         reference: What the reference recommends.
@@ -47,11 +47,11 @@ def worst_users(
     chosen = [row for row in np.lexsort((overlap, -lost))[:USERS].tolist() if lost[row] > 0 or overlap[row] < 1]
     found = []
     for row in chosen:
-        target = int(evidence.held_out.targets[row])
-        history = evidence.held_out.histories[row]
+        target = int(evaluation_set.held_out.targets[row])
+        history = evaluation_set.held_out.histories[row]
         found.append(
             WorstUser(
-                **_who(evidence, row),
+                **_who(evaluation_set, row),
                 history_length=len(history),
                 history=[_item(vocabulary, int(item_id), None, target) for item_id in history[-NEWEST:]],
                 held_out=_item(vocabulary, target, None, target),
@@ -64,11 +64,11 @@ def worst_users(
     return found
 
 
-def _who(evidence: Evidence, row: int) -> dict[str, Any]:
+def _who(evaluation_set: EvaluationSet, row: int) -> dict[str, Any]:
     """Return the fields that say who it is: by place, unless the users' keys are there."""
-    if evidence.user_keys is not None:
-        return {"user": evidence.user_keys[row], "row": None}
-    place = 1 + int(evidence.held_out.users[row])
+    if evaluation_set.user_keys is not None:
+        return {"user": evaluation_set.user_keys[row], "row": None}
+    place = 1 + int(evaluation_set.held_out.users[row])
     return {"user": f"row {place}", "row": place}
 
 

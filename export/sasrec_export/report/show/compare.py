@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from sasrec_export import markdown as markdown_module
+from sasrec_export.report import formatting
 from sasrec_export.report.schema import Report, VariantReport
-from sasrec_export.report.show import formatting, text
+from sasrec_export.report.show import text
 
 __all__ = ["FIGURES", "plain", "render"]
 

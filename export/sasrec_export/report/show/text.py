@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from sasrec_export import markdown as markdown_module
+from sasrec_export.report import formatting
 from sasrec_export.report.schema import Report, VariantReport
-from sasrec_export.report.show import formatting
 
 __all__ = ["align", "markdown", "markdown_table", "table"]
 
@@ -42,10 +42,10 @@ def table(report: Report) -> str:
 
 
 def markdown(report: Report) -> str:
-    """Return the report as Markdown: the verdict, the table, and why the others were passed over."""
+    """Return the report as Markdown: the verdict, the table, and why the others were rejected."""
     plain = markdown_module.plain
     lines = [f"**{plain(report.verdict.sentence)}**", "", *markdown_table(_cells(report, COLUMNS + MORE)), ""]
-    lines += [f"- {plain(line)}" for line in formatting.passed_over(report)]
+    lines += [f"- {plain(line)}" for line in formatting.rejected(report)]
     return "\n".join([*lines, "", plain(f"{formatting.caption(report)}. {report.machine}.")])
 
 

@@ -194,7 +194,7 @@ def test_force_does_not_replace_what_export_did_not_write(run, runner, tmp_path)
     app, noted = tmp_path / "app", tmp_path / "noted"
     app.mkdir()
     (app / "manifest.json").write_text('{"name": "My PWA"}')
-    shutil.copytree(Path(__file__).parents[1] / "golden" / "bundle_v2", noted)
+    shutil.copytree(Path(__file__).parents[2] / "golden" / "bundle_v2", noted)
     (noted / "notes.txt").write_text("mine")
     before = sorted(tmp_path.rglob("*"))
     said = [

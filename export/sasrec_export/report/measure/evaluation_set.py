@@ -16,11 +16,11 @@ from sasrec_train.log.interactions import Histories, Interactions
 from sasrec_train.run import Run
 from sasrec_train.split import HeldOut, Split, SplitConfig, split
 
-__all__ = ["Evidence", "evidence_of", "evidence_of_run", "making_of", "shown_name"]
+__all__ = ["EvaluationSet", "evaluation_set_of_log", "evaluation_set_of_run", "log_settings", "shown_name"]
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class EvaluationSet:
     """What a bundle is judged by, in its own item ids."""
 
     data: str
@@ -34,7 +34,7 @@ class Evidence:
     user_keys: Sequence[str] | None = None
     """(H,). Keys of the held-out users; None: a report is not to name them."""
 
-    def sample(self, most: int, seed: int) -> "Evidence":
+    def sample(self, most: int, seed: int) -> "EvaluationSet":
         """Return at most that many of the users, drawn from the seed, in their order."""
         if self.held_out.users.size <= most:
             return self
@@ -50,26 +50,26 @@ def shown_name(log: Interactions) -> str:
     return PurePath(log.name).name
 
 
-def making_of(run: Run) -> dict[str, Any]:
+def log_settings(run: Run) -> dict[str, Any]:
     """Return what a bundle says of how its log was filtered and split."""
     split_config = run.config.split or SplitConfig()
     return {"filters": msgspec.to_builtins(run.config.filters), "split": msgspec.to_builtins(split_config)}
 
 
-def evidence_of_run(run: Run, parts: Split) -> Evidence:
+def evaluation_set_of_run(run: Run, parts: Split) -> EvaluationSet:
     """Return what a run's own bundle is judged by."""
     kind = (run.config.split or SplitConfig()).kind
-    return Evidence(shown_name(run.interactions), kind, parts.test, parts.train)
+    return EvaluationSet(shown_name(run.interactions), kind, parts.test, parts.train)
 
 
-def evidence_of(
+def evaluation_set_of_log(
     log: Interactions,
     bundle: Bundle,
     *,
     split_config: SplitConfig | None = None,
     name_users: bool = False,
     say: Callable[[str], None] = lambda _: None,
-) -> Evidence:
+) -> EvaluationSet:
     """Return the test items of `log` (leave-one-out by default), translated by item key into the bundle's ids.
 
     Items that the bundle does not know are left out of the histories; users whose held-out item it does not know
@@ -110,7 +110,7 @@ def evidence_of(
             f"{markdown.visible(log.name)} are not in the bundle's vocabulary and were left out."
         )
     users = test.users[rows]
-    return Evidence(
+    return EvaluationSet(
         data=shown_name(log),
         split=asked.kind,
         held_out=HeldOut(users=users, histories=histories, targets=targets[rows]),
@@ -128,7 +128,7 @@ def _translated(histories: Histories, translation: NDArray[np.int32]) -> tuple[H
 
 
 def _split_of(bundle: Bundle) -> SplitConfig | None:
-    """Return the split that making_of recorded; None where the bundle does not say."""
+    """Return the split that log_settings recorded; None where the bundle does not say."""
     try:
         return msgspec.convert(bundle.manifest.model.hyper_parameters["data"]["split"], SplitConfig)
     except (KeyError, TypeError, msgspec.ValidationError):
