@@ -1,4 +1,4 @@
-"""The command that needs a trained run: export. The report has a file of its own."""
+"""The export command: from a trained RUN to a bundle."""
 
 import json
 from pathlib import Path
@@ -6,12 +6,10 @@ from typing import Any
 
 import click
 
-from sasrec_export.report.commands import keep_seen_option, report
+from sasrec_export.command_options import json_option, keep_seen_option
 from sasrec_runtime.cli.printing import print_lines
 
 __all__ = ["COMMANDS"]
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.command()
@@ -137,4 +135,4 @@ def _parity_table(variants: list[Any]) -> str:
     return "\n".join(lines)
 
 
-COMMANDS: tuple[click.Command, ...] = (export, report)
+COMMANDS: tuple[click.Command, ...] = (export,)

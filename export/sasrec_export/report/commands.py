@@ -7,18 +7,15 @@ from typing import Any
 
 import click
 
+from sasrec_export.command_options import json_option, keep_seen_option
 from sasrec_runtime.cli.printing import print_lines
 from sasrec_train.cli.data_options import LogOptions, data_options
 
-__all__ = ["keep_seen_option", "report"]
+__all__ = ["COMMANDS"]
 
 NOTHING_FITS = 3
 """Exit code: checked and negative."""
 
-keep_seen_option = click.option(
-    "--keep-seen", is_flag=True, help="Recommend items of the user's own history too, for logs with repeats."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 markdown_option = click.option("--markdown", is_flag=True, help="Print Markdown, for a pull request.")
 compare_help = "Compare two report.json instead of measuring."
 
@@ -172,3 +169,6 @@ def _print(measured: Any, out: Path | None, *, markdown: bool, as_json: bool) ->
 
 def _say(what: str) -> None:
     print_lines(what, err=True)
+
+
+COMMANDS: tuple[click.Command, ...] = (report,)

@@ -7,15 +7,16 @@ import msgspec
 
 from sasrec_export.errors import ExportError
 from sasrec_export.report import verdict
-from sasrec_export.report.measure import layer_sensitivity
 from sasrec_export.report.measure.evaluation_set import EvaluationSet
-from sasrec_export.report.measure.variants import Settings, measure_variants
+from sasrec_export.report.measure.settings import Settings
+from sasrec_export.report.measure.variants import measure_variants
 from sasrec_export.report.progress import Progress, unseen
 from sasrec_export.report.schema import (
     REPORT_VERSION,
     Budget,
     NotMeasured,
     Report,
+    Sensitivity,
     VariantReport,
     Verdict,
 )
@@ -67,12 +68,6 @@ def build_report(
     evaluated = evaluation_set if users is None else evaluation_set.sample(users, seed)
     settings = Settings(detail=detail, keep_seen=keep_seen, threads=threads, seed=seed, progress=progress)
     measured = measure_variants(bundle, evaluated, runnable, reference, settings)
-    graph = layer_sensitivity.graph_variant(bundle)
-    layers = None
-    if detail and graph is not None and graph in runnable and importlib.util.find_spec("onnx_ir"):
-        layers = layer_sensitivity.measure(
-            bundle, graph, evaluated, keep_seen=keep_seen, seed=seed, threads=threads, progress=progress
-        )
     manifest = bundle.manifest
     return Report(
         output_version=REPORT_VERSION,
@@ -91,8 +86,22 @@ def build_report(
         machine=_machine(runnable),
         variants=measured,
         not_measured=not_measured,
-        sensitivity=layers,
+        sensitivity=_sensitivity(bundle, runnable, evaluated, settings),
     )
+
+
+def _sensitivity(
+    bundle: Bundle, runnable: list[Variant], evaluation_set: EvaluationSet, settings: Settings
+) -> Sensitivity | None:
+    """Return what each layer loses in int8; None where that was not asked for, or cannot be measured here."""
+    if not settings.detail or importlib.util.find_spec("onnx_ir") is None:
+        return None
+    from sasrec_export.report.measure import layer_sensitivity  # noqa: PLC0415 - an extra
+
+    graph = layer_sensitivity.graph_variant(bundle)
+    if graph is None or graph not in runnable:
+        return None
+    return layer_sensitivity.measure(bundle, graph, evaluation_set, settings)
 
 
 def _machine(runnable: list[Variant]) -> str:

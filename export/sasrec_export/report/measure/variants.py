@@ -1,12 +1,10 @@
 """Measure every variant on the same users: ranking quality, files, interleaved timing and fresh-process memory."""
 
-from dataclasses import dataclass
-
 from sasrec_export.report.measure import ranking, row_errors, stored_files, variant_quality
 from sasrec_export.report.measure.evaluation_set import EvaluationSet
+from sasrec_export.report.measure.settings import Settings
 from sasrec_export.report.measure.stored_files import StoredFiles
 from sasrec_export.report.measure.variant_quality import Answers, Quality, Strata
-from sasrec_export.report.progress import Progress, unseen
 from sasrec_export.report.schema import VariantReport
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import bench as bench_module
@@ -16,29 +14,13 @@ from sasrec_runtime.engines import contract as session_module
 from sasrec_runtime.engines.options import SessionOptions
 from sasrec_runtime.manifest import Variant
 
-__all__ = ["Settings", "measure_variants"]
+__all__ = ["measure_variants"]
 
 LATENCY_CALLS = 300
 """Timed calls of each variant."""
 
 TIMED_K = 10
 """Items of a timed call, where the catalogue and the variant have as many."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How a report measures."""
-
-    detail: bool = True
-    """Add the users who lost most, and what each layer would lose in int8."""
-    keep_seen: bool = False
-    """Recommend items of the user's own history too."""
-    threads: int = 1
-    """Threads of one call."""
-    seed: int = 0
-    """Of samples and of the bootstrap."""
-    progress: Progress = unseen
-    """Told how far the measurement is."""
 
 
 def measure_variants(
