@@ -110,7 +110,7 @@ def _layer(
 
 def activation_ranges(
     model: Any,
-    found: Iterable[graph_layers.Found],
+    found: Iterable[graph_layers.GraphLayer],
     histories: NDArray[np.int32],
     *,
     masks: bool = False,

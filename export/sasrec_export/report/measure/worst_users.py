@@ -1,7 +1,6 @@
-"""The users who lost most by a variant: what they took, and what both variants recommend them."""
+"""The users who lost most: their histories, and what the variant and the reference recommend to them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +15,7 @@ from sasrec_train.evaluation import metrics
 __all__ = ["worst_users"]
 
 USERS = 10
+"""Users shown."""
 NEWEST = 10
 """Items shown of a history."""
 TOP = 10
@@ -31,7 +31,7 @@ def worst_users(
     reference_ranks: NDArray[np.int64],
     overlap: NDArray[np.float64],
 ) -> list[WorstUser]:
-    """Return the users who lost most NDCG@20, among equals those whose lists have least in common.
+    """Return the users who lost most NDCG@20; for equal losses, those whose lists have least in common come first.
 
     Args:
         evaluation_set: The users.
@@ -49,9 +49,11 @@ def worst_users(
     for row in chosen:
         target = int(evaluation_set.held_out.targets[row])
         history = evaluation_set.held_out.histories[row]
+        user, position = _name(evaluation_set, row)
         found.append(
             WorstUser(
-                **_who(evaluation_set, row),
+                user=user,
+                row=position,
                 history_length=len(history),
                 history=[_item(vocabulary, int(item_id), None, target) for item_id in history[-NEWEST:]],
                 held_out=_item(vocabulary, target, None, target),
@@ -64,12 +66,12 @@ def worst_users(
     return found
 
 
-def _who(evaluation_set: EvaluationSet, row: int) -> dict[str, Any]:
-    """Return the fields that say who it is: by place, unless the users' keys are there."""
+def _name(evaluation_set: EvaluationSet, row: int) -> tuple[str, int | None]:
+    """Return the user's name in the report and the row in the log: the key where keys are given, else the row."""
     if evaluation_set.user_keys is not None:
-        return {"user": evaluation_set.user_keys[row], "row": None}
-    place = 1 + int(evaluation_set.held_out.users[row])
-    return {"user": f"row {place}", "row": place}
+        return evaluation_set.user_keys[row], None
+    position = 1 + int(evaluation_set.held_out.users[row])
+    return f"row {position}", position
 
 
 def _top(vocabulary: Vocabulary, items: Sequence[int], scores: Sequence[float], target: int) -> list[ListedItem]:

@@ -45,5 +45,5 @@ def _readable(report: Report) -> Report:
 
 
 def _visible(value: Any) -> Any:
-    """Return what a template shows: text from outside without hidden characters, what is HTML already as it is."""
+    """Return what a template shows: text with escapes for invisible characters, and finished HTML unchanged."""
     return markdown.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -53,15 +53,15 @@ def align(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows as lines, the first column to the left, the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
-    for name, *figures in rows:
-        cells = (cell.rjust(width) for cell, width in zip(figures, widths[1:], strict=True))
+    for name, *numbers in rows:
+        cells = (cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True))
         lines.append("  ".join([name.ljust(widths[0]), *cells]).rstrip())
     return lines
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows as lines of Markdown; the first row is the heading, the first column holds names from outside."""
-    heading, *body = ([markdown_module.plain(name), *figures] for name, *figures in rows)
+    heading, *body = ([markdown_module.plain(name), *numbers] for name, *numbers in rows)
     rule = ["---", *["---:"] * (len(heading) - 1)]
     return [f"| {' | '.join(row)} |" for row in (heading, rule, *body)]
 
