@@ -123,37 +123,12 @@ def ours(bundle, name: str, histories: list[list[str]]) -> Call:
     return lambda: recommender.recommend_batch(histories, K)
 
 
-PROBE = """
-import json, sys, time
-def anonymous():
-    lines = open("/proc/self/smaps_rollup").read().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Anonymous"))
-from sasrec_runtime.bundle import Bundle
-from sasrec_runtime.recommender import Recommender
-from sasrec_runtime.engines.installed import load_runtime
-import numpy as np
-variant = Bundle.open(sys.argv[1]).variant(sys.argv[2])
-load_runtime(variant, ".interpreter" if variant.runtime == "tflite" else "")
-before, start = anonymous(), time.perf_counter()
-recommender = Recommender.load(sys.argv[1], variant=variant.name)
-load = time.perf_counter() - start
-for _ in range(3):
-    recommender.recommend([str(number) for number in range(1, 51)], 10)
-print(json.dumps({"load_ms": load * 1e3, "anonymous_mib": (anonymous() - before) / 1024}))
-"""
-
-
 def load_ms(place: Path, name: str) -> dict:
-    """Load time of the Recommender and its anonymous memory after three calls, medians of three fresh processes."""
-    runs = [
-        json.loads(
-            subprocess.run(
-                [sys.executable, "-c", PROBE, str(place), name], capture_output=True, text=True, check=True
-            ).stdout.splitlines()[-1]
-        )
-        for _ in range(3)
-    ]
-    return {key: float(np.median([run[key] for run in runs])) for key in runs[0]}
+    """Load time of the Recommender and its anonymous memory after the first call, medians of three fresh processes."""
+    from sasrec_runtime.checks.probe import probe
+
+    runs = [probe(place, name, k=K) for _ in range(3)]
+    return {key: float(np.median([getattr(run, key) for run in runs])) for key in ("load_ms", "anonymous_mib")}
 
 
 def naive(model, folder: Path) -> dict[str, Path]:

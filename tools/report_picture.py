@@ -1,4 +1,4 @@
-"""The picture of a report for the READMEs: the top of its page, in headless Chromium.
+"""A screenshot of a report for the READMEs: the top of its page, in headless Chromium.
 
 Example: python tools/report_picture.py demo/report export/pictures/report.png
 """

@@ -10,6 +10,7 @@ import click
 
 from sasrec_export import stopping, streams
 from sasrec_export.bundle.commands import COMMANDS as EXPORT_COMMANDS
+from sasrec_export.report.commands import COMMANDS as REPORT_COMMANDS
 from sasrec_runtime.cli import COMMANDS as RUNTIME_COMMANDS
 from sasrec_runtime.cli.printing import printable
 from sasrec_runtime.errors import SasrecError
@@ -133,5 +134,5 @@ def main() -> None:
     """
 
 
-for command in (*TRAIN_COMMANDS, *EXPORT_COMMANDS, *RUNTIME_COMMANDS):
+for command in (*TRAIN_COMMANDS, *EXPORT_COMMANDS, *REPORT_COMMANDS, *RUNTIME_COMMANDS):
     main.add_command(command)

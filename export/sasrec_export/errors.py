@@ -10,7 +10,7 @@ class ExportError(SasrecError, ValueError):
 
 
 class ConversionError(ExportError):
-    """A converter returned a graph that is not the one asked for."""
+    """A converter returned another graph than was asked for."""
 
 
 class ParityError(ExportError):

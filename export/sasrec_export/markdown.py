@@ -12,7 +12,7 @@ _SPECIAL = re.compile(r"[\\`*~\[\]<>|&#!]|(?<!\w)_|_(?!\w)")  # within a word `_
 
 
 def is_hidden(character: str) -> bool:
-    """Say whether a reader would not see the character, or see others moved by it."""
+    """Return whether the character is invisible, or changes how others are shown."""
     return _HIDDEN.fullmatch(character) is not None
 
 

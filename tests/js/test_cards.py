@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from export.test_card import code, written
+from export.bundle.test_card import code, written
 from js.conftest import JS
 
 Run = Callable[..., Any]

@@ -1,1 +1,1 @@
-"""From a trained RUN to a bundle: write every variant, prove it equal, record goldens, describe."""
+"""From a trained RUN to a bundle: write every variant, check its parity, record goldens, describe."""

@@ -1,4 +1,4 @@
-"""What an app ships: one variant and what its client needs to run and to prove itself, nothing else."""
+"""What an app ships: one variant, and what its client needs to run and to check itself."""
 
 from sasrec_export.errors import ExportError
 from sasrec_runtime.bundle import MANIFEST_NAME, Bundle

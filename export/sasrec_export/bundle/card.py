@@ -1,4 +1,4 @@
-"""The integration card: a bundle's README.md, written from the bundle's own names, shapes, ids and numbers."""
+"""The integration card: a bundle's README.md, filled with the names, shapes, ids and numbers of the bundle."""
 
 import json
 from collections.abc import Callable
@@ -116,17 +116,17 @@ def _json(value: Any) -> str:
 
 
 def _comment(text: str) -> str:
-    """Return text for a comment, which it cannot end, nor begin another within."""
+    """Return text for a comment: it cannot end the comment, nor begin another one inside."""
     return markdown.visible(text).replace("*/", "* /").replace("/*", "/ *")
 
 
 COMMON = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
-def _quoted(text: str, special: dict[str, str], hidden: Callable[[str], str]) -> str:
-    """Return a literal: special characters as they are spelled there, hidden ones as `hidden` spells them."""
+def _quoted(text: str, special: dict[str, str], escaped: Callable[[str], str]) -> str:
+    """Return a literal: special characters by the table `special`, invisible ones by the function `escaped`."""
     spelled = (
-        special.get(character) or (hidden(character) if markdown.is_hidden(character) else character)
+        special.get(character) or (escaped(character) if markdown.is_hidden(character) else character)
         for character in text
     )
     return f'"{"".join(spelled)}"'

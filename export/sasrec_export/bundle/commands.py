@@ -1,4 +1,4 @@
-"""The command that needs a trained run: export. The report has a file of its own."""
+"""The export command: from a trained RUN to a bundle."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sasrec_export.report.commands import keep_seen_option, report
+from sasrec_export.command_options import keep_seen_option
 from sasrec_runtime.cli.options import json_option
 from sasrec_runtime.cli.printing import print_lines, print_table
 
@@ -133,4 +133,4 @@ def _parity_rows(variants: list[Any]) -> list[list[str]]:
     ]
 
 
-COMMANDS: tuple[click.Command, ...] = (export, report)
+COMMANDS: tuple[click.Command, ...] = (export,)

@@ -1,9 +1,9 @@
-"""Does an exported variant answer as the trained Keras model does? Asked of the files themselves, through the runtime.
+"""Parity check: the exported files against the Keras model, run through the runtime.
 
 Quantization has a cost, which the report measures; parity is about the graph. So a variant is compared with the Keras
-model *on the table that the variant holds*: what then differs is float rounding and, where a recipe scores in
-integers, the rounding of the user vector, whose largest effect is known. A quantized encoder has no such bound; its
-recipe states what is still taken for rounding and not for a fault.
+model *on the dequantized table of the variant*. What then differs is float rounding and, where a recipe scores in
+integers, the rounding of the user vector, whose largest effect is known. For a quantized encoder such a bound is not
+known; its recipe states which difference still counts as rounding and not as a fault.
 """
 
 from collections.abc import Callable
@@ -29,10 +29,13 @@ __all__ = ["FLOAT_TOLERANCE", "OneByOne", "Reference", "check", "reference"]
 FLOAT_TOLERANCE = 1e-5
 """Float rounding allowed, as a share of a row's largest score (at least of 1)."""
 
-MAX_SCORES = 1 << 25  # Reference scores held at once: 128 MiB.
+MAX_SCORES = 1 << 25
+"""Reference scores held at once: 128 MiB."""
 MAX_HISTORIES = 256
+"""Histories compared at most."""
 UNCALIBRATED = 2.0  # See reference.
 CANDIDATES = 50
+"""Candidates of a `score` request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,10 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class OneByOne:
-    """A session that is asked each row alone and without padding, as an app asks."""
+    """A session that gets each row alone and without padding, as from an app."""
 
     session: Session
-    """Answers."""
+    """The session that answers."""
 
     def recommend(
         self, history: NDArray[np.int32], exclude: NDArray[np.int32], k: int
@@ -94,9 +97,9 @@ def reference(
     Args:
         encode: The trained model from item vectors on, see ExportModel.encode.
         max_len: Newest items that the variant sees: its sequence length, or fewer where shapes are fixed.
-        table: The item table as the variant holds it.
-        plan: The variant's.
-        histories: Real or made-up ones.
+        table: The item table as the variant holds it, (V, D).
+        plan: The plan of the variant.
+        histories: Real or synthetic ones; at most MAX_HISTORIES of them are used.
         calibrated: Whether they are of the kind that activations were calibrated on. Others leave the measured ranges
             and are clipped there, so a static int8 encoder may be off by UNCALIBRATED times as much.
         seed: Of the sample.
@@ -127,7 +130,8 @@ def reference(
 def _user_rounding(user: NDArray[np.float32], table: NDArray[np.float32], transform: Matrix | None) -> Any:
     """Return by how much rounding user vectors (R, D) for integer scoring can move a score of each row, (R,).
 
-    Each of D products is off by at most half a step of the user vector times the weight it meets.
+    With step s of the user vector, ``|Σ_d (u_d - round(u_d / s)·s)·w_d| ≤ s/2 · Σ_d |w_d|``, the L1 norm of a stored
+    row w. The bound takes the row with the largest norm.
     """
     steps = user_steps(transforms.apply(user, transform))[:, 0]
     stored = transforms.apply(table, transforms.inverse(transform))
@@ -137,9 +141,15 @@ def _user_rounding(user: NDArray[np.float32], table: NDArray[np.float32], transf
 def check(name: str, session: Session, expected: Reference, *, k: int) -> dict[str, float]:
     """Compare a loaded variant with the reference and return the largest difference of each output.
 
+    Args:
+        name: Of the variant, for messages.
+        session: The loaded variant.
+        expected: The answers of the Keras model to R histories: scores (R, V), candidates (R, C).
+        k: Items to ask for, at most those that the variant returns.
+
     Returns:
         `recommend.scores` and `score.scores`: largest difference of a score. `recommend.items`: by how much the best
-        item that was passed over beats the last one returned; 0 where the top k are the true ones.
+        item that was not returned beats the last one returned; 0 where the top k are the true ones.
 
     Raises:
         ParityError: An output differs by more than its tolerance; the message lists all that do.
@@ -151,7 +161,7 @@ def check(name: str, session: Session, expected: Reference, *, k: int) -> dict[s
     wrong = np.where(given, np.abs(true_scores - scores), 0.0).max(axis=1)
     true_candidates = np.take_along_axis(expected.scores, expected.candidates, axis=1)
     measured = {
-        "recommend.items": (_passed_over(expected, items, true_scores), 2 * expected.scoring_atol),
+        "recommend.items": (_missed(expected, items, true_scores), 2 * expected.scoring_atol),
         "recommend.scores": (wrong, expected.scoring_atol),
         "score.scores": (np.abs(true_candidates - candidate_scores).max(axis=1), expected.float_atol),
     }
@@ -171,7 +181,7 @@ def check(name: str, session: Session, expected: Reference, *, k: int) -> dict[s
     return {output: float(difference.max()) for output, (difference, _) in measured.items()}
 
 
-def _passed_over(expected: Reference, items: NDArray[np.int32], true_scores: NDArray[np.float32]) -> Any:
+def _missed(expected: Reference, items: NDArray[np.int32], true_scores: NDArray[np.float32]) -> Any:
     """(R,): true score of the best allowed item that was not returned, minus that of the worst returned; ≥ 0."""
     left = expected.scores.copy()
     for ids in (expected.exclude, items):

@@ -1,4 +1,4 @@
-"""Variants by runtime: who writes the files of one, and how the manifest describes it."""
+"""Variants by runtime: the writer of each runtime, and how the manifest describes a variant."""
 
 import hashlib
 from pathlib import Path

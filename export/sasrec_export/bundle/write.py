@@ -1,4 +1,4 @@
-"""From a trained RUN to a bundle: write every variant, prove it equal, record goldens, measure, describe."""
+"""From a trained RUN to a bundle: write every variant, check its parity, record goldens, measure, describe."""
 
 import dataclasses
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from sasrec_export.encoder import calibration
 from sasrec_export.encoder.export_model import ExportModel, ItemTable
 from sasrec_export.errors import ExportError, ParityError
 from sasrec_export.recipes import VariantPlan
-from sasrec_export.report import schema
-from sasrec_export.report.measure import evaluation_data
+from sasrec_export.report import progress, schema
 from sasrec_export.report.measure.build_report import build_report
+from sasrec_export.report.measure.evaluation_set import evaluation_set_of_run, log_settings, shown_name
 from sasrec_export.report.schema import Report
-from sasrec_export.report.show import html, progress
+from sasrec_export.report.show import html
 from sasrec_runtime import manifest as manifest_module
 from sasrec_runtime.atomic import folder as atomic_folder
 from sasrec_runtime.atomic import overlap
@@ -39,9 +39,11 @@ from sasrec_train.split import Split
 __all__ = ["FALLBACK_ITEMS", "write_bundle"]
 
 FALLBACK_ITEMS = 100
-JUDGED_SCORES = 1 << 30
-"""Users times items that each variant is judged by at export: some seconds."""
-LEAST_JUDGED = 500
+"""Popular items in the manifest, which answer an empty history."""
+EVALUATED_SCORES = 1 << 30
+"""Users times items that each variant is evaluated on at export: some seconds."""
+MIN_EVALUATED = 500
+"""Users at least, however large the catalogue is."""
 VERSIONED = (
     "sasrec-edge", "tensorflow", "keras", "tf2onnx", "onnx", "onnx-ir", "onnxruntime", "ai-edge-litert", "numpy",
 )  # fmt: skip
@@ -87,7 +89,7 @@ def write_bundle(
     Raises:
         ExportError: A variant cannot be converted, or does not answer as the trained model (ParityError).
         OutputError: `out` is in the way, or cannot be written.
-        RunError: The run is damaged.
+        RunError: The run is corrupted.
     """
     if top_k < 1:
         raise ExportError(f"top-k is {top_k}, expected at least 1.")
@@ -114,10 +116,10 @@ def write_bundle(
         manifest = _save(folder, _with(manifest, golden=entry_of(folder, folder / "golden.json")))
         report = build_report(
             Bundle.open(folder),
-            evaluation_data.evidence_of_run(run, split),
-            detail=False,  # what people took does not belong on devices, and layers take long
+            evaluation_set_of_run(run, split),
+            detail=False,  # histories of users do not belong on devices, and layers take long
             keep_seen=keep_seen,
-            users=_judged(run, split),
+            users=_evaluated_users(run, split),
             seed=run.seed,
             progress=progress.by_line(say),
         )
@@ -133,16 +135,16 @@ def _with_places(plan: VariantPlan, run: Run) -> VariantPlan:
     return dataclasses.replace(plan, options=dataclasses.replace(plan.options, longest=longest))
 
 
-def _judged(run: Run, split: Split) -> int | None:
+def _evaluated_users(run: Run, split: Split) -> int | None:
     """Return how many test users the report inside a bundle is measured on; None: all. `report` takes any number."""
-    most = max(LEAST_JUDGED, JUDGED_SCORES // run.interactions.n_items)
+    most = max(MIN_EVALUATED, EVALUATED_SCORES // run.interactions.n_items)
     return most if most < len(split.test.targets) else None
 
 
 def _describe(run: Run, split: Split, folder: Path) -> Manifest:
     """Write the vocabulary and return the manifest as far as it is known before any variant."""
     interactions = run.interactions
-    c = run.model_config
+    config = run.model_config
     items = _write_lines(folder / "items.txt", interactions.item_keys)
     titles = _write_lines(folder / "titles.txt", interactions.titles) if interactions.titles else None
     counts = np.bincount(split.train.item_ids, minlength=interactions.n_items + 1)[1:]
@@ -150,16 +152,16 @@ def _describe(run: Run, split: Split, folder: Path) -> Manifest:
     return Manifest(
         format_version=manifest_module.FORMAT_VERSION,
         model=ModelCard(
-            n_items=c.n_items,
-            max_len=c.max_len,
-            hidden_dim=c.hidden_dim,
-            num_blocks=c.num_blocks,
-            num_heads=c.num_heads,
+            n_items=config.n_items,
+            max_len=config.max_len,
+            hidden_dim=config.hidden_dim,
+            num_blocks=config.num_blocks,
+            num_heads=config.num_heads,
             hyper_parameters={
                 "preset": run.config.preset,
-                "model": msgspec.to_builtins(c),
+                "model": msgspec.to_builtins(config),
                 "train": msgspec.to_builtins(run.train_config),
-                "data": evaluation_data.making_of(run),
+                "data": log_settings(run),
             },
         ),
         signature=SIGNATURE,
@@ -171,7 +173,7 @@ def _describe(run: Run, split: Split, folder: Path) -> Manifest:
         golden=FileEntry(path="golden.json", bytes=0, sha256="0" * 64),
         documents=[],
         provenance=Provenance(
-            data=evaluation_data.shown_name(interactions),
+            data=shown_name(interactions),
             data_sha256=run.data_sha256,
             seed=run.seed,
             versions={name: metadata.version(name) for name in VERSIONED},
@@ -180,7 +182,7 @@ def _describe(run: Run, split: Split, folder: Path) -> Manifest:
 
 
 def _requests(run: Run, split: Split, manifest: Manifest) -> list[Request]:
-    """Return what the goldens ask, with histories that nobody in the log had."""
+    """Return what the goldens ask, with histories that do not reveal those in the log."""
     real = [run.interactions.histories, split.train, split.validation.histories, split.test.histories]
     model = manifest.model
     return goldens.draw(
@@ -199,8 +201,8 @@ def _prove(
 ) -> Variant:
     """Check the parity of the one variant in `bundle` with Keras; return it with what was measured.
 
-    Real histories come as one wide batch and are what is measured. Those of the goldens come one by one, as long as
-    they are: a fault may show in short ones only, or in the form for few rows.
+    Real histories come as one wide batch, and their differences are what is returned. The synthetic ones of the goldens
+    come one by one and unpadded: a fault may show only in short ones, or only in the entry for few rows.
     """
     variant = bundle.manifest.variants[0]
     max_len = bundle.manifest.model.max_len
@@ -209,8 +211,8 @@ def _prove(
     session = open_session(bundle, variant)
     k = min(model.top_k, bundle.manifest.model.n_items)
     differences = parity.check(variant.name, session, expected, k=k)
-    made_up = Histories.from_lists(request.history_ids for request in requests)
-    expected_alone = parity.reference(model.encode, seen, table, plan, made_up, calibrated=False)
+    synthetic = Histories.from_lists(request.history_ids for request in requests)
+    expected_alone = parity.reference(model.encode, seen, table, plan, synthetic, calibrated=False)
     parity.check(f"{variant.name}, asked one by one", OneByOne(session), expected_alone, k=k)
     say(
         f"{variant.name}: parity with Keras on {len(expected.history)} histories, "
@@ -222,8 +224,8 @@ def _prove(
 def _atol(plan: VariantPlan, expected: Reference, differences: dict[str, float]) -> float:
     """Return how far another engine's golden scores may lie from these.
 
-    It may round where this one did not: never by more than the recipe's scoring allows and, in a quantized encoder,
-    hardly by more than twice what all its rounding did here.
+    The sum of three parts: the bound on the rounding of the scoring, ten times the float tolerance (another engine
+    sums in another order), and, for a quantized encoder, twice the largest difference that was measured here.
     """
     share = parity.FLOAT_TOLERANCE / (parity.FLOAT_TOLERANCE + plan.engine.encoder_tolerance)
     rounding = float((expected.scoring_atol - expected.float_atol).max())
@@ -258,7 +260,7 @@ def _document(folder: Path, manifest: Manifest, golden: Golden, report: Report, 
 
 
 def _verify(folder: Path, golden: Golden) -> None:
-    """Read the bundle as a user would, before anybody can."""
+    """Read the bundle as a user would, before it gets its name."""
     bundle = Bundle.open(folder)
     bundle.verify_digests()
     for variant in bundle.manifest.variants:

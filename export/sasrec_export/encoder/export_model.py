@@ -50,7 +50,7 @@ class ItemTable:
 
 
 def check_weights(model: SASRec) -> None:
-    """Refuse a network that cannot answer, or would answer alike to everybody.
+    """Refuse a network with weights that are not finite: it cannot answer, or answers every history alike.
 
     Raises:
         ExportError: A weight holds NaN or an infinite number.

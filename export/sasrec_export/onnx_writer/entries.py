@@ -36,11 +36,13 @@ def recommend_graph(blocks: Blocks, table: Table, options: ExportOptions, *, top
     k = builder.constant("k", np.array([top_k])) if options.fixed else _input("k", ir.DataType.INT64, [1])
 
     user, nodes = user_vector(builder, blocks, table, history, options)
-    excluded = valid_ids(builder, exclude, blocks.config)  # what is no item excludes padding, which is excluded anyway
+    excluded = valid_ids(
+        builder, exclude, blocks.config
+    )  # an id that is not an item becomes padding, which is always excluded
     scores, factor = table.score(builder, user)
     scores = top_k_module.exclude(builder, scores, history, excluded, search)
     values, rows = top_k_module.top_k(builder, scores, k, search, options, factor=factor)
-    # A place that no item can take holds PAD_ID: its score is -inf, and only its.
+    # Where no item is left, the score is -inf and the id becomes PAD_ID; no other score is -inf.
     is_item = builder.op("Greater", [values, builder.constant("lowest", np.float32(np.finfo(np.float32).min))])
     items = builder.op("Cast", [rows], to=ir.DataType.INT32)
     items = builder.op("Where", [is_item, items, builder.constant("pad_id", np.int32(PAD_ID))])
@@ -52,9 +54,12 @@ def recommend_graph(blocks: Blocks, table: Table, options: ExportOptions, *, top
 
 
 def score_graph(blocks: Blocks, table: Table, options: ExportOptions) -> ir.Model:
-    """Return `score`: history (B, T), candidates (B, C) → scores (B, C), -inf for what is no item.
+    """Return `score`: history (B, T), candidates (B, C) → scores (B, C), -inf for ids that are not items.
 
-    Args: see recommend_graph.
+    Args:
+        blocks: The network; it is taken apart.
+        table: The item table, row 0 for padding.
+        options: Which sizes are fixed.
     """
     builder = GraphBuilder()
     history = _input("history", ir.DataType.INT32, [options.batch or "batch", options.history or "history_len"])

@@ -1,4 +1,4 @@
-"""Rewrites of what tf2onnx returns into the operators that say the same in one node."""
+"""Fusions: rewrite groups of nodes that tf2onnx returns into single operators of the same result."""
 
 from collections.abc import Callable, Iterator
 

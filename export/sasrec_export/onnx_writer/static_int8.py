@@ -1,7 +1,8 @@
 """The blocks of a network in int8: weights and activations, with ranges measured on real histories.
 
-onnxruntime's own static quantization writes the QDQ form that NPU compilers and its CPU kernels read. What it cannot
-know is the mask, see `int8_mask`.
+onnxruntime's `quantize_static` writes the QDQ form (QuantizeLinear, DequantizeLinear) that NPU compilers and its CPU
+kernels read: weights symmetric int8 per output channel, activations asymmetric uint8 per tensor. The mask is set
+before, see `int8_mask`.
 """
 
 import contextlib
@@ -49,7 +50,7 @@ class Calibration:
     """The network."""
 
     def feeds(self, masked: float) -> Iterator[dict[str, NDArray[Any]]]:
-        """Yield the inputs of ``to_onnx.encoder_to_onnx``, some rows at a time."""
+        """Yield the inputs of `convert_encoder.encoder_to_onnx`, some rows at a time."""
         c = self.config
         scale = math.sqrt(c.hidden_dim) if c.scale_embeddings else 1.0
         later = np.triu(np.full((c.max_len, c.max_len), masked if c.causal else 0.0, np.float32), 1)
@@ -81,7 +82,7 @@ def quantize_blocks(model: bytes, calibration: Calibration, *, method: str, stri
     """Return the blocks in int8 (QDQ): weights by column, activations by tensor.
 
     Args:
-        model: The float32 ONNX model of ``to_onnx.encoder_to_onnx``.
+        model: The float32 ONNX model of `convert_encoder.encoder_to_onnx`.
         calibration: Real inputs.
         method: How a tensor's range follows from what was seen: `MinMax` or `Percentile`.
         strict: Quantize every operator that has an int8 form, not only the products.
@@ -109,17 +110,17 @@ def quantize_blocks(model: bytes, calibration: Calibration, *, method: str, stri
 
 def _masked(proto: Any, calibration: Calibration) -> float:
     """Return what is added to the logits of masked keys, from the range of all logits observed."""
-    probe = onnx.ModelProto()
-    probe.CopyFrom(proto)
+    watched = onnx.ModelProto()
+    watched.CopyFrom(proto)
     softmaxes = {node.input[0] for node in proto.graph.node if node.op_type == "Softmax"}
     logits = [
         next(name for name in node.input if name not in {"bias", "key_bias"})
         for node in proto.graph.node
         if node.op_type == "Add" and node.output[0] in softmaxes
     ]
-    del probe.graph.output[:]
-    probe.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in logits)
-    session = onnxruntime.InferenceSession(probe.SerializeToString(), providers=["CPUExecutionProvider"])
+    del watched.graph.output[:]
+    watched.graph.output.extend(onnx.helper.make_empty_tensor_value_info(name) for name in logits)
+    session = onnxruntime.InferenceSession(watched.SerializeToString(), providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
     lowest, highest = math.inf, -math.inf
     for feed in calibration.feeds(MASKED):

@@ -11,7 +11,15 @@ __all__ = ["exclude", "top_k"]
 
 
 def exclude(builder: GraphBuilder, scores: ir.Value, history: ir.Value, ids: ir.Value, search: SearchPlan) -> ir.Value:
-    """Set the scores (B, rows) of `ids` int32 (B, E), of padding and of rows that only fill a block to -inf."""
+    """Return the scores with -inf for `ids` and for the rows that are always excluded (ScatterElements).
+
+    Args:
+        builder: Records the graph.
+        scores: float32 (B, rows).
+        history: int32 (B, T), for the number of rows of the batch.
+        ids: int32 (B, E), each in 0…n_items.
+        search: How the rows are searched.
+    """
     always = np.array([search.always_excluded], np.int32)
     if always.size == 1:
         columns = builder.op(
@@ -27,10 +35,10 @@ def exclude(builder: GraphBuilder, scores: ir.Value, history: ir.Value, ids: ir.
             ],
         )
         columns = builder.op("Concat", [filler, ids], axis=1)
-    hidden = builder.op(
+    minus_infinity = builder.op(
         "ConstantOfShape", [builder.op("Shape", [columns])], value=ir.tensor(np.array([-np.inf], np.float32))
     )
-    return builder.op("ScatterElements", [scores, columns, hidden], axis=1)
+    return builder.op("ScatterElements", [scores, columns, minus_infinity], axis=1)
 
 
 def top_k(

@@ -7,24 +7,21 @@ from typing import Any
 
 import click
 
+from sasrec_export.command_options import json_option, keep_seen_option
 from sasrec_runtime.cli.printing import print_lines
 from sasrec_train.cli.data_options import LogOptions, data_options
 
-__all__ = ["keep_seen_option", "report"]
+__all__ = ["COMMANDS"]
 
 NOTHING_FITS = 3
 """Exit code: checked and negative."""
 
-keep_seen_option = click.option(
-    "--keep-seen", is_flag=True, help="Recommend items of the user's own history too, for logs with repeats."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 markdown_option = click.option("--markdown", is_flag=True, help="Print Markdown, for a pull request.")
 compare_help = "Compare two report.json instead of measuring."
 
 
 def _per_cent(_ctx: click.Context, _param: click.Parameter, value: str | None) -> float | None:
-    """Return the share of one; the sign is asked for, for whether 0.5 is a half or a half per cent would be a guess."""
+    """Parse "0.5%" as 0.005; the % sign is required, because a bare 0.5 is ambiguous."""
     if value is None:
         return None
     number, sign, rest = value.strip().partition("%")
@@ -33,12 +30,12 @@ def _per_cent(_ctx: click.Context, _param: click.Parameter, value: str | None) -
     except ValueError:
         share = -1.0
     if not sign or rest or not 0 <= share <= 1:
-        raise click.BadParameter(f"{value!r:.80} is no share, expected per cent from 0% to 100%, such as 0.5%.")
+        raise click.BadParameter(f"{value!r:.80} is not a share, expected per cent from 0% to 100%, such as 0.5%.")
     return share
 
 
 class _Limit(click.FloatRange):
-    """A number from 0 on; NaN, which is above no limit, and infinity, which is none, are refused."""
+    """A finite number from 0 on: NaN compares with nothing, and infinity does not limit anything."""
 
     def __init__(self) -> None:
         super().__init__(min=0)
@@ -73,7 +70,7 @@ class _Report(click.Command):
 )
 @click.option("--max-mb", type=_Limit(), metavar="MB", help="Size of its files, vocabulary apart.")
 @click.option("--max-p99-ms", type=_Limit(), metavar="MS", help="99th percentile of its latency here.")
-@click.option("--users", type=click.IntRange(min=1), metavar="N", help="Judge by a sample of N users.")
+@click.option("--users", type=click.IntRange(min=1), metavar="N", help="Evaluate on a sample of N users.")
 @click.option(
     "--seed",
     default=0,
@@ -81,7 +78,7 @@ class _Report(click.Command):
     type=click.IntRange(0, 2**63 - 1),
     help="Of the sample and of the bootstrap.",
 )
-@click.option("--name-users", is_flag=True, help="Show the users who lost most by their keys, not by their rows.")
+@click.option("--name-users", is_flag=True, help="Show the users who lost most by key, not by row.")
 @keep_seen_option
 @click.option("--threads", default=1, show_default=True, type=click.IntRange(min=1), help="Threads of one call.")
 @click.option("--force", is_flag=True, help="Replace an existing report.")
@@ -113,10 +110,11 @@ def report(
 
     Example: sasrec-edge report bundle --data ml-100k --max-ndcg-drop 0.5% --max-mb 2 --out report
     """
-    from sasrec_export.report.measure import evaluation_data as log_module
+    from sasrec_export.report import progress
     from sasrec_export.report.measure.build_report import build_report
+    from sasrec_export.report.measure.evaluation_set import evaluation_set_of_log
     from sasrec_export.report.schema import Budget
-    from sasrec_export.report.show import progress, write
+    from sasrec_export.report.show import write
     from sasrec_runtime.bundle import Bundle
     from sasrec_train.cli import console
 
@@ -125,11 +123,11 @@ def report(
     opened = Bundle.open(bundle)
     with console.notes():
         log = source.load()
-    evidence = log_module.evidence_of(log, opened, split_config=source.split, name_users=name_users, say=_say)
+    evaluation_set = evaluation_set_of_log(log, opened, split_config=source.split, name_users=name_users, say=_say)
     budget = Budget(max_ndcg_drop=max_ndcg_drop, max_mb=max_mb, max_p99_ms=max_p99_ms)
     measured = build_report(
-        opened, evidence, against=against, budget=budget, users=users, seed=seed, keep_seen=keep_seen, threads=threads,
-        progress=progress.on_stderr,
+        opened, evaluation_set, against=against, budget=budget, users=users, seed=seed, keep_seen=keep_seen,
+        threads=threads, progress=progress.on_stderr,
     )  # fmt: skip
     if out is not None:
         write.write(measured, out, force=force, inputs=[bundle, *source.files()])
@@ -171,3 +169,6 @@ def _print(measured: Any, out: Path | None, *, markdown: bool, as_json: bool) ->
 
 def _say(what: str) -> None:
     print_lines(what, err=True)
+
+
+COMMANDS: tuple[click.Command, ...] = (report,)

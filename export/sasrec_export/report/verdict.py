@@ -1,7 +1,8 @@
-"""Which variant to ship: the smallest one inside a budget, and why each other one was passed over."""
+"""Which variant to ship: the smallest one inside a budget, and why each other one was rejected."""
 
 from collections.abc import Sequence
 
+from sasrec_export.report.formatting import megabytes, per_cent
 from sasrec_export.report.schema import Budget, NotMeasured, PassedOver, VariantReport, Verdict
 
 __all__ = ["DEFAULT_NDCG_DROP", "judge", "ndcg_drop"]
@@ -19,7 +20,7 @@ def judge(
     reference: VariantReport | None,
     budget: Budget,
 ) -> Verdict:
-    """Return the verdict. A drop is judged by its measured value; the sentence states the interval beside it.
+    """Return the verdict. What counts is the measured drop; the sentence states its interval as well.
 
     Args:
         variants: What was measured.
@@ -30,7 +31,7 @@ def judge(
     problems = {variant.name: _problems(variant, reference, budget) for variant in variants}
     fitting = sorted((v for v in variants if not problems[v.name]), key=lambda v: (v.bytes, v.latency_p50_ms, v.name))
     chosen = fitting[0] if fitting else None
-    passed = [
+    rejected = [
         PassedOver(
             name=variant.name,
             fits=not problems[variant.name],
@@ -39,12 +40,12 @@ def judge(
         for variant in sorted(variants, key=lambda variant: variant.bytes)
         if variant is not chosen
     ]
-    passed += [PassedOver(name=variant.name, fits=False, reason=variant.reason) for variant in not_measured]
+    rejected += [PassedOver(name=variant.name, fits=False, reason=variant.reason) for variant in not_measured]
     return Verdict(
         ship=chosen.name if chosen else None,
-        sentence=_ship(chosen, reference, budget) if chosen else _ship_none(passed, budget),
+        sentence=_ship(chosen, reference, budget) if chosen else _ship_none(rejected, budget),
         budget=budget,
-        passed_over=passed,
+        passed_over=rejected,
     )
 
 
@@ -60,19 +61,19 @@ def _problems(variant: VariantReport, reference: VariantReport | None, budget: B
     if variant.suspect_rows:
         worst = next((row for row in variant.rows if row.suspect), variant.rows[0])
         found.append(
-            f"{variant.suspect_rows} of its items' rows look damaged: the scores of item {worst.key}"
+            f"{variant.suspect_rows} of its items' rows look corrupted: the scores of item {worst.key}"
             f"{f' ({worst.title})' if worst.title else ''} are off by {worst.error:.3g}, "
-            f"{_share(worst.relative)} of their size"
+            f"{per_cent(worst.relative)} of their size"
         )
     drop = ndcg_drop(variant, reference)
     if budget.max_ndcg_drop is not None:
         if drop is None:
             found.append("its NDCG@10 cannot be compared with that of a reference")
         elif not drop <= budget.max_ndcg_drop:
-            found.append(f"it loses {_share(drop)} of NDCG@10{_interval(variant, reference)}, "
-                         f"more than {_share(budget.max_ndcg_drop)}")  # fmt: skip
+            found.append(f"its NDCG@10 is {_compared(drop)}{_interval(variant, reference)}, "
+                         f"at most {per_cent(budget.max_ndcg_drop)} lower is allowed")  # fmt: skip
     if budget.max_mb is not None and not variant.bytes <= budget.max_mb * MB:
-        found.append(f"it has {_mb(variant.bytes)}, more than {budget.max_mb:g} MB")
+        found.append(f"it has {megabytes(variant.bytes)}, more than {budget.max_mb:g} MB")
     if budget.max_p99_ms is not None and not variant.latency_p99_ms <= budget.max_p99_ms:
         found.append(f"its p99 is {variant.latency_p99_ms:.3g} ms, more than {budget.max_p99_ms:g} ms")
     return found
@@ -85,50 +86,50 @@ def _ship(chosen: VariantReport, reference: VariantReport | None, budget: Budget
     elif chosen.name == reference.name:
         cost = "it is the reference itself"
     else:
-        lost = f"{_share(drop)} of" if drop > 0 else "no"
-        cost = f"it loses {lost} NDCG@10{_interval(chosen, reference)} against {reference.name}"
+        cost = f"its NDCG@10 is {_compared(drop)} than that of {reference.name}{_interval(chosen, reference)}"
+        if per_cent(drop) == per_cent(0):
+            cost = f"its NDCG@10 is that of {reference.name}{_interval(chosen, reference)}"
     return (
-        f"Ship {chosen.name}: with {_mb(chosen.bytes)} it is the smallest variant {_inside(budget)}; {cost}, "
+        f"Ship {chosen.name}: with {megabytes(chosen.bytes)} it is the smallest variant {_inside(budget)}; {cost}, "
         f"and its p99 is {chosen.latency_p99_ms:.3g} ms here."
     )
 
 
-def _ship_none(passed: list[PassedOver], budget: Budget) -> str:
-    closest = f" {passed[0].name}, the smallest: {passed[0].reason}." if passed else ""
+def _ship_none(rejected: list[PassedOver], budget: Budget) -> str:
+    closest = f" {rejected[0].name}, the smallest: {rejected[0].reason}." if rejected else ""
     return f"Ship none of them: no variant is {_inside(budget)}.{closest}"
 
 
 def _inside(budget: Budget) -> str:
     limits = []
     if budget.max_ndcg_drop is not None:
-        limits.append(f"NDCG@10 at most {_share(budget.max_ndcg_drop)} lower")
+        limits.append(f"NDCG@10 at most {per_cent(budget.max_ndcg_drop)} lower")
     if budget.max_mb is not None:
         limits.append(f"at most {budget.max_mb:g} MB")
     if budget.max_p99_ms is not None:
         limits.append(f"p99 at most {budget.max_p99_ms:g} ms")
-    return f"inside the budget ({', '.join(limits)})" if limits else "whose table is undamaged"
+    return f"inside the budget ({', '.join(limits)})" if limits else "without corrupted rows"
 
 
 def _larger(variant: VariantReport, chosen: VariantReport | None) -> str:
     if chosen is None or variant.bytes == chosen.bytes:
         return "it fits, and is as large but slower"
     times = variant.bytes / chosen.bytes
-    return f"it fits, but is {f'{times:.1f} times as large' if times >= 2 else f'{_share(times - 1)} larger'}"
+    return f"it fits, but is {f'{times:.1f} times as large' if times >= 2 else f'{per_cent(times - 1)} larger'}"
+
+
+def _compared(drop: float) -> str:
+    """Return the drop of a metric in words."""
+    return f"{per_cent(abs(drop))} {'lower' if drop > 0 else 'higher'}"
 
 
 def _interval(variant: VariantReport, reference: VariantReport | None) -> str:
-    """Return the 95 % interval of what is lost, a share of the reference; empty where there is none."""
+    """Return the difference, variant minus reference, and its 95 % interval as shares of the reference's value.
+
+    Empty where there is no interval.
+    """
     change = variant.difference.get("ndcg@10")
     if change is None or reference is None or not reference.ndcg_10:
         return ""
-    low, high = (_share(-end / reference.ndcg_10, sign=True) for end in (change.high, change.low))
-    return f" (95 % interval {low} to {high})"
-
-
-def _share(value: float, *, sign: bool = False) -> str:
-    text = f"{value * 100:{'+' if sign else ''}.2f}".rstrip("0").rstrip(".")
-    return f"{'0' if text in {'-0', '+0'} else text.replace('-', '−')} %"
-
-
-def _mb(size_bytes: int) -> str:
-    return f"{size_bytes / MB:.2f} MB" if size_bytes >= 1e5 else f"{size_bytes / MB:.2g} MB"
+    value, low, high = (per_cent(end / reference.ndcg_10, sign=True) for end in (change.value, change.low, change.high))
+    return f" (difference {value}, 95 % interval {low} to {high})"

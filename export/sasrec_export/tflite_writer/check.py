@@ -1,7 +1,7 @@
-"""Is a TFLite file what it should be? Read from the file itself, at every export.
+"""Check a finished TFLite file against the contract, at every export, from the file itself.
 
-The converter is known to return files with uninitialised variables, a signature less, or the item table twice, all
-without an error.
+TensorFlow's converter is known to return, without an error, files with uninitialised variables, with a missing
+signature, or with the item table stored twice.
 """
 
 from pathlib import Path
@@ -12,6 +12,7 @@ from ai_edge_litert import schema_py_generated as schema
 from sasrec_export.errors import ConversionError
 from sasrec_export.table.spec import TableSpec
 from sasrec_export.tflite_writer import flatbuffer
+from sasrec_export.tflite_writer.flatbuffer import Model
 from sasrec_runtime.engines.contract import INPUTS, OUTPUTS
 from sasrec_runtime.signature import ENTRIES
 
@@ -25,7 +26,7 @@ TABLE_TYPES = {
 }  # fmt: skip
 
 TABLE_INPUT = {"GATHER": 0, "EMBEDDING_LOOKUP": 1, "FULLY_CONNECTED": 1}
-"""Operators that read a table → the place of it among their inputs."""
+"""Operator that reads a table → its index among the inputs."""
 
 
 def check(path: Path, spec: TableSpec, *, rows: int) -> None:
@@ -45,7 +46,7 @@ def check(path: Path, spec: TableSpec, *, rows: int) -> None:
         raise ConversionError(f"{path.name}: {'; '.join(problems)}. Install the versions in constraints.txt.")
 
 
-def _signatures(model: Any) -> list[str]:
+def _signatures(model: Model) -> list[str]:
     seen = {definition.signatureKey.decode(): definition for definition in model.signatureDefs or []}
     if set(seen) != set(ENTRIES):
         return [f"signatures are {', '.join(sorted(seen)) or 'none'}, expected {', '.join(ENTRIES)}"]
@@ -63,7 +64,7 @@ def _signatures(model: Any) -> list[str]:
     return problems
 
 
-def _operators(model: Any) -> list[str]:
+def _operators(model: Model) -> list[str]:
     names = {name for _, _, name in flatbuffer.operators(model)}
     problems = []
     if foreign := sorted({name for name in names if name == "CUSTOM" or name.startswith("STABLEHLO")}):
@@ -73,7 +74,7 @@ def _operators(model: Any) -> list[str]:
     return problems
 
 
-def _constants(model: Any) -> list[str]:
+def _constants(model: Model) -> list[str]:
     """Every tensor is an input, a constant, or computed before it is read."""
     problems = []
     for graph in model.subgraphs:
@@ -90,8 +91,8 @@ def _constants(model: Any) -> list[str]:
     return problems
 
 
-def _table(model: Any, spec: TableSpec, rows: int) -> list[str]:
-    """What is looked up in is what scores: one constant. Its shape may be that of a layer, too."""
+def _table(model: Model, spec: TableSpec, rows: int) -> list[str]:
+    """Check that the lookup and the scoring read one constant. It is told by its reader: a layer can have its shape."""
     looked_up: dict[int, Any] = {}  # buffer → tensor
     scoring = set()
     for graph in model.subgraphs:

@@ -1,8 +1,9 @@
 """The graph contract in TFLite: `recommend` and `score` as two signatures of one file, before the item table is in it.
 
 The table is an input while TensorFlow's converter works, which therefore never sees its bytes: a million items convert
-as fast as ten. `table` makes a constant of it. k is fixed, and so is the number of rows, one unless the options say
-more. `history`, `exclude` and `candidates` may have any length unless the options fix it; an interpreter resizes to it.
+as fast as ten. `table.py` then makes it a constant. k is fixed, and so is the number of rows: one, unless the
+options say more. `history`, `exclude` and `candidates` may have any length unless the options fix it; an interpreter
+resizes its inputs.
 """
 
 import tempfile
@@ -27,7 +28,7 @@ TABLE = "table"
 
 
 class _Contract(tf.Module):  # type: ignore[misc] # TensorFlow has no types
-    """The two entries. It tracks its variables itself: the converter would drop those of a Keras model."""
+    """The two entries, without variables: the converter would drop those of a Keras model."""
 
     def __init__(self, model: SASRec, *, top_k: int, options: ExportOptions, transform: Matrix | None):
         super().__init__(name="sasrec")
@@ -51,7 +52,7 @@ class _Contract(tf.Module):  # type: ignore[misc] # TensorFlow has no types
     def score(self, history: Any, candidates: Any, table: Any) -> dict[str, Any]:
         """History int32 (B, T), candidates int32 (B, C) → scores float32 (B, C).
 
-        What is no item scores -inf; XNNPACK makes the lowest float of it.
+        A candidate that is not an item scores -inf; XNNPACK returns the lowest float for it.
         """
         is_item, ids = self._valid_ids(candidates)
         vectors = tf.gather(table, tf.reshape(ids, [-1]))

@@ -1,8 +1,13 @@
-"""Reading and writing TFLite files as objects of the published schema, small and aligned."""
+"""Reading and writing TFLite files as objects of the published schema: equal data once, constants aligned.
+
+The schema's classes come from `ai_edge_litert`. Its `tools.flatbuffer_utils` is not used: its reader turns arrays into
+lists, so that the law of `dump` below fails (files grow by a kilobyte) and a large table takes 1.7 times as long to
+load; its writer neither merges equal buffers nor aligns constants.
+"""
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 import flatbuffers
 import numpy as np
@@ -12,6 +17,7 @@ from numpy.typing import NDArray
 from sasrec_export.errors import ConversionError
 
 __all__ = [
+    "Model",
     "add_buffer",
     "add_constant",
     "add_tensor",
@@ -25,6 +31,9 @@ __all__ = [
     "quantize_inputs",
     "tensor_data",
 ]
+
+Model: TypeAlias = schema.ModelT
+"""A TFLite model as objects of the schema."""
 
 FILE_IDENTIFIER = b"TFL3"
 ALIGNMENT_BYTES = 16
@@ -42,7 +51,7 @@ DTYPES: dict[int, np.dtype[Any]] = {
 _BUILTIN_NAMES = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
 
 
-def load(data: bytes) -> Any:
+def load(data: bytes) -> Model:
     """Return the ModelT of a TFLite file."""
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
     for buffer in model.buffers:
@@ -52,7 +61,7 @@ def load(data: bytes) -> Any:
     return model
 
 
-def dump(model: Any) -> bytes:
+def dump(model: Model) -> bytes:
     """Return the TFLite file of a ModelT: equal buffers and equal scales once, constant data aligned.
 
     Law: ``dump(load(dump(m))) == dump(m)``.
@@ -75,7 +84,7 @@ def dump(model: Any) -> bytes:
     return bytes(builder.Output())
 
 
-def operators(model: Any) -> Iterator[tuple[Any, Any, str]]:
+def operators(model: Model) -> Iterator[tuple[Any, Any, str]]:
     """Yield (subgraph, operator, builtin name) for every operator."""
     for graph in model.subgraphs:
         for operator in graph.operators:
@@ -87,7 +96,7 @@ def builtin_name(code: Any) -> str:
     return str(_BUILTIN_NAMES[max(code.builtinCode, code.deprecatedBuiltinCode)])
 
 
-def operator_code(model: Any, name: str, version: int) -> int:
+def operator_code(model: Model, name: str, version: int) -> int:
     """Return the index of the operator code of that name and version, adding it where the model has none."""
     for index, code in enumerate(model.operatorCodes):
         if builtin_name(code) == name and (code.version or 1) == version:
@@ -100,19 +109,19 @@ def operator_code(model: Any, name: str, version: int) -> int:
     return len(model.operatorCodes) - 1
 
 
-def tensor_data(model: Any, tensor: Any) -> NDArray[np.uint8] | None:
+def tensor_data(model: Model, tensor: Any) -> NDArray[np.uint8] | None:
     """Return the constant bytes of a TensorT, or None where it is computed."""
     data = model.buffers[tensor.buffer].data
     return None if data is None or len(data) == 0 else np.asarray(data, np.uint8)
 
 
-def constant(model: Any, tensor: Any) -> NDArray[Any] | None:
+def constant(model: Model, tensor: Any) -> NDArray[Any] | None:
     """Return the values of a constant TensorT of whole bytes, in its shape, or None where it is computed."""
     data = tensor_data(model, tensor)
     return None if data is None else data.view(DTYPES[tensor.type]).reshape(tensor.shape)
 
 
-def add_buffer(model: Any, values: NDArray[Any]) -> int:
+def add_buffer(model: Model, values: NDArray[Any]) -> int:
     """Return the index of a new buffer that holds `values`; their bytes are not copied."""
     buffer = schema.BufferT()
     buffer.data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
@@ -122,7 +131,16 @@ def add_buffer(model: Any, values: NDArray[Any]) -> int:
 
 
 def add_tensor(graph: Any, name: str, shape: Any, dtype: int, *, buffer: int = 0, quantization: Any = None) -> int:
-    """Return the index of a new tensor in `graph`; without a buffer it is computed."""
+    """Return the index of a new tensor in `graph`; without a buffer it is computed.
+
+    Args:
+        graph: A SubGraphT.
+        name: Of the tensor.
+        shape: Its sizes, one per dimension.
+        dtype: A value of schema.TensorType.
+        buffer: Index of the buffer that holds its constant data; 0: none.
+        quantization: A QuantizationParametersT; None for a float tensor.
+    """
     tensor = schema.TensorT()
     tensor.name = name.encode()
     tensor.shape = np.asarray(shape, np.int32)
@@ -134,7 +152,7 @@ def add_tensor(graph: Any, name: str, shape: Any, dtype: int, *, buffer: int = 0
     return len(graph.tensors) - 1
 
 
-def add_constant(model: Any, graph: Any, name: str, values: NDArray[Any], quantization: Any = None) -> int:
+def add_constant(model: Model, graph: Any, name: str, values: NDArray[Any], quantization: Any = None) -> int:
     """Return the index of a new constant tensor in `graph`."""
     (dtype,) = [key for key, value in DTYPES.items() if value == values.dtype]
     return add_tensor(graph, name, values.shape, dtype, buffer=add_buffer(model, values), quantization=quantization)
@@ -151,8 +169,8 @@ def per_row(scales: NDArray[np.float32], zero_points: NDArray[np.int64] | None =
     return parameters
 
 
-def quantize_inputs(model: Any, operator: Any, version: int) -> None:
-    """Let a FULLY_CONNECTED with integer weights round its input as it runs, one scale per row."""
+def quantize_inputs(model: Model, operator: Any, version: int) -> None:
+    """Make a FULLY_CONNECTED with integer weights quantize its input at run time, one scale per row."""
     operator.builtinOptions.asymmetricQuantizeInputs = True
     operator.opcodeIndex = operator_code(model, "FULLY_CONNECTED", version)
 
@@ -177,8 +195,12 @@ class _Builder(flatbuffers.Builder):  # type: ignore[misc] # flatbuffers has no 
         return int(super().StartVector(elemSize, numElems, aligned))
 
 
-def _drop_unused_tensors(model: Any, graph: Any) -> None:
-    """Remove the tensors that no operator names any more, with their data."""
+def _drop_unused_tensors(model: Model, graph: Any) -> None:
+    """Remove the tensors that no operator names any more, and renumber the others.
+
+    Indices of tensors stand in operators, in inputs and outputs of the graph, in signatures, and in the blockwise
+    quantization of a tensor whose scales are a tensor of their own. -1 stands for an optional input that is absent.
+    """
     definitions = [d for d in model.signatureDefs or [] if model.subgraphs[d.subgraphIndex] is graph]
     entries = [entry for d in definitions for entry in (*d.inputs, *d.outputs)]
     used = {index for operator in graph.operators for index in (*operator.inputs, *operator.outputs)}
@@ -203,8 +225,11 @@ def _is_blockwise(tensor: Any) -> bool:
     return tensor.quantization is not None and tensor.quantization.detailsType == blockwise
 
 
-def _merge_equal_buffers(model: Any) -> None:
-    """Let tensors of equal constant data use one buffer, and drop the buffers that nobody uses."""
+def _merge_equal_buffers(model: Model) -> None:
+    """Let tensors of equal constant data use one buffer, and drop unused buffers.
+
+    Equal is decided by SHA-256. Buffer 0 is the empty one by convention of the schema.
+    """
     first: dict[bytes, int] = {}
     digests: dict[int, bytes] = {}
     used: dict[int, int] = {0: 0}  # old index → new index; buffer 0 is the empty one by convention

@@ -1,4 +1,10 @@
-"""Making float32 operators of a TFLite graph integer ones, with QUANTIZE and DEQUANTIZE where the two kinds meet."""
+"""Make float32 operators of a TFLite graph integer ones, with QUANTIZE and DEQUANTIZE where the two kinds meet.
+
+The rules are those of TFLite's 8-bit quantization specification (ai.google.dev/edge/litert/models/quantization_spec):
+``real = scale · (q - zero_point)``; activations int8 asymmetric per tensor, weights int8 symmetric per output channel,
+biases int32 with ``scale = scale_input · scale_weight`` and zero point 0, softmax output with scale 1/256 and zero
+point -128; reshapes, transposes and slices keep the scale of their input.
+"""
 
 from typing import Any
 
@@ -10,6 +16,7 @@ from sasrec_export.errors import ConversionError
 from sasrec_export.table.quantized_table import quantize_rows
 from sasrec_export.table.spec import INT8_QMAX
 from sasrec_export.tflite_writer import flatbuffer
+from sasrec_export.tflite_writer.flatbuffer import Model
 
 __all__ = ["Integers", "Range"]
 
@@ -23,7 +30,9 @@ VERSIONS = {
 """Operator versions with int8 kernels."""
 KEEP_SCALE = {"RESHAPE", "TRANSPOSE", "STRIDED_SLICE"}
 STEPS = 255
+"""Steps between the smallest and the largest int8."""
 LOWEST = -128
+"""The smallest int8."""
 
 
 class Integers:
@@ -35,7 +44,7 @@ class Integers:
         ranges: Tensor index → range, for what the chosen operators read and write.
     """
 
-    def __init__(self, model: Any, graph: Any, ranges: dict[int, Range]):
+    def __init__(self, model: Model, graph: Any, ranges: dict[int, Range]):
         self.model, self.graph, self.ranges = model, graph, ranges
         self.rounded: dict[int, int] = {}  # float32 tensor → its int8 form
         self.missing: set[int] = set()  # float32 tensors that nothing computes any more
@@ -57,7 +66,10 @@ class Integers:
         self.graph.operators = self.operators
 
     def _centre_second_factors(self, chosen: list[Any]) -> None:
-        """Give the second factor of a product of activations a zero point of zero: XNNPACK takes it for weights."""
+        """Make the range of the second factor of a product of activations symmetric, so that its zero point is 0.
+
+        XNNPACK treats that factor as weights, which must be symmetric.
+        """
         made = {output: operator for operator in self.graph.operators for output in operator.outputs}
         for operator in chosen:
             if self._name(operator) != "BATCH_MATMUL":
@@ -98,11 +110,11 @@ class Integers:
         self.operators.append(operator)
 
     def _linear(self, inputs: list[int]) -> list[int]:
-        """Weights int8 by row; offsets int32, in steps of input times weight."""
+        """Return int8 weights, one scale per output channel, and int32 biases in ``scale_input · scale_weight``."""
         source = self._integer(inputs[0])
         weights = flatbuffer.constant(self.model, self.graph.tensors[inputs[1]])
         if weights is None:
-            raise ConversionError("TFLite model: a linear layer of the network has no constant weights.")
+            raise ConversionError("TFLite model: the weights of a linear layer are not constant.")
         rounded = quantize_rows(np.asarray(weights, np.float32))
         name = self.graph.tensors[inputs[1]].name.decode()
         scales = rounded.scales
@@ -158,8 +170,9 @@ class Integers:
 
 
 def _of_range(range_: Range) -> Any:
+    """Return ``scale = (high - low) / 255`` and ``zero_point = round(-128 - low / scale)`` of a range."""
     low, high = range_
-    if low == -high:  # 127.5 steps on each side would leave the zero point to the last bit of the scale
+    if low == -high:  # 127.5 steps on each side would make the zero point depend on the last bit of the scale
         return _parameters(max(high, 1e-6) / INT8_QMAX, 0)
     scale = max(high - low, 1e-6) / STEPS
     return _parameters(scale, int(np.clip(round(LOWEST - low / scale), LOWEST, LOWEST + STEPS)))

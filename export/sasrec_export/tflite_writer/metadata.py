@@ -1,13 +1,13 @@
-"""What a TFLite file says of itself to a mobile team: a description, the file of item keys, the oldest runtime."""
+"""Description and metadata of a TFLite file for its users: contract, file of item keys, oldest runtime."""
 
 import json
-from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from sasrec_export.recipes import VariantPlan
 from sasrec_export.tflite_writer import flatbuffer
+from sasrec_export.tflite_writer.flatbuffer import Model
 from sasrec_runtime import versions
 from sasrec_train.config import ModelConfig
 
@@ -29,8 +29,15 @@ RAISED = {
 names 2.18.0 for FULLY_CONNECTED 13, but 2.18 and 2.19 crash on scales in half precision or give wrong scores."""
 
 
-def describe(model: Any, plan: VariantPlan, config: ModelConfig, *, top_k: int) -> None:
-    """Write the description and the metadata of a ModelT, in place."""
+def describe(model: Model, plan: VariantPlan, config: ModelConfig, *, top_k: int) -> None:
+    """Write the description and the metadata of a ModelT, in place.
+
+    Args:
+        model: The finished model.
+        plan: The variant that it is.
+        config: The network.
+        top_k: Items that `recommend` returns.
+    """
     model.description = (
         f"SASRec next-item recommender, {plan.name}: {config.n_items} items, max_len {config.max_len}. "
         f"recommend(history, exclude) -> items, scores (the {top_k} best); score(history, candidates) -> scores. "
@@ -42,20 +49,20 @@ def describe(model: Any, plan: VariantPlan, config: ModelConfig, *, top_k: int) 
     _write(model, "sasrec_edge", json.dumps(items).encode())
 
 
-def _raised(model: Any) -> list[str]:
+def _raised(model: Model) -> list[str]:
     codes = [model.operatorCodes[operator.opcodeIndex] for _, operator, _ in flatbuffer.operators(model)]
     seen = {(flatbuffer.builtin_name(code), code.version or 1) for code in codes}
     return [version for key, version in RAISED.items() if key in seen]
 
 
-def _read(model: Any, name: str) -> str:
+def _read(model: Model, name: str) -> str:
     for entry in model.metadata or []:
         if entry.name.decode() == name:
             return bytes(bytearray(model.buffers[entry.buffer].data)).rstrip(b"\0").decode()
     return "1.5.0"
 
 
-def _write(model: Any, name: str, data: bytes) -> None:
+def _write(model: Model, name: str, data: bytes) -> None:
     kept = [entry for entry in model.metadata or [] if entry.name.decode() != name]
     entry = schema.MetadataT()
     entry.name = name.encode()

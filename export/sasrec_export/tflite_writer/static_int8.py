@@ -1,8 +1,13 @@
-"""Static int8 in TFLite: the network's activations in int8, with ranges measured on real histories.
+"""Static int8 in TFLite: the network's activations in int8, with ranges (MinMax) measured on real histories.
 
-Two strengths. By default layer norms and residuals stay float32, and what works for the newest position alone rounds
-its inputs as it runs: it costs next to no time, and the ranking hangs on it. Strict, every operator between the lookup
-and the user vector is an integer one. Lookup and scoring are those of `wi8` in both.
+There are two strengths. By default layer norms and residuals stay float32, and operators for the newest position
+alone quantize their inputs at run time (dynamic range): they take little time, and the ranking depends on them. With
+`strict`, every operator between the lookup and the user vector is an integer one. Lookup and scoring are those of
+`wi8` in both.
+
+AI Edge Quantizer is not used here. It calibrates per signature and inserts QUANTIZE and DEQUANTIZE as `int8_graph`
+does, but its recipes select operators by type and tensor name, so they cannot keep the last block in float32, and it
+knows neither the mask below nor a table that EMBEDDING_LOOKUP and FULLY_CONNECTED share.
 """
 
 import math
@@ -15,6 +20,7 @@ from numpy.typing import NDArray
 
 from sasrec_export.encoder.int8_mask import masking_value
 from sasrec_export.tflite_writer import flatbuffer
+from sasrec_export.tflite_writer.flatbuffer import Model
 from sasrec_export.tflite_writer.int8_graph import Integers, Range
 from sasrec_runtime import history as history_module
 from sasrec_runtime.signature import PAD_ID
@@ -29,7 +35,7 @@ SHAPING = {"RESHAPE", "TRANSPOSE", "STRIDED_SLICE"}
 STRICT = PRODUCTS | SHAPING | {"ADD", "SUB", "MUL", "MEAN", "RSQRT", "SQUARE", "SUM"}
 
 
-def quantize_activations(model: Any, histories: NDArray[np.int32], *, strict: bool) -> None:
+def quantize_activations(model: Model, histories: NDArray[np.int32], *, strict: bool) -> None:
     """Make the operators of the network integer ones, in place.
 
     Args:
@@ -47,8 +53,12 @@ def quantize_activations(model: Any, histories: NDArray[np.int32], *, strict: bo
         Integers(model, graph, ranges).apply(chosen)
 
 
-def set_mask(model: Any, masked: float) -> None:
-    """Replace MASKED by `masked` in every constant, in place."""
+def set_mask(model: Model, masked: float) -> None:
+    """Replace MASKED by `masked` in every constant, in place.
+
+    MASKED is -1e9. In int8 it would stretch the range of the logits so far that all others share one step; see
+    `int8_mask` for the value that takes its place.
+    """
     for buffer in {t.buffer for graph in model.subgraphs for t in graph.tensors if t.type == 0 and t.buffer}:
         data = model.buffers[buffer].data
         if data is None or len(data) == 0:
@@ -59,7 +69,7 @@ def set_mask(model: Any, masked: float) -> None:
             model.buffers[buffer].data = changed.view(np.uint8)
 
 
-def network(model: Any, graph: Any) -> Iterator[Any]:
+def network(model: Model, graph: Any) -> Iterator[Any]:
     """Yield the operators between the lookup of the history and the user vector."""
     (definition,) = [d for d in model.signatureDefs if model.subgraphs[d.subgraphIndex] is graph]
     history = {entry.tensorIndex for entry in definition.inputs if entry.name == b"history"}
@@ -79,7 +89,7 @@ def network(model: Any, graph: Any) -> Iterator[Any]:
                 embedded |= outputs
 
 
-def _is_chosen(model: Any, graph: Any, operator: Any, *, strict: bool) -> bool:
+def _is_chosen(model: Model, graph: Any, operator: Any, *, strict: bool) -> bool:
     name = flatbuffer.builtin_name(model.operatorCodes[operator.opcodeIndex])
     if strict:
         return name in STRICT
@@ -91,23 +101,23 @@ def _is_chosen(model: Any, graph: Any, operator: Any, *, strict: bool) -> bool:
     return name in PRODUCTS | SHAPING
 
 
-def _most_newest_rows(model: Any, graph: Any) -> int:
-    """Rows of the largest tensor of the last block: a row per head of the newest position."""
+def _most_newest_rows(model: Model, graph: Any) -> int:
+    """Return the rows of the last block's attention weights: one per head of the newest position."""
     return int(math.prod(graph.tensors[_softmaxes(model, graph)[-1].outputs[0]].shape[:-1]))
 
 
-def _softmaxes(model: Any, graph: Any) -> list[Any]:
+def _softmaxes(model: Model, graph: Any) -> list[Any]:
     return [operator for owner, operator, name in flatbuffer.operators(model) if owner is graph and name == "SOFTMAX"]
 
 
-def _logits(model: Any, graph: Any, ranges: dict[int, Range]) -> list[Range]:
-    """Return the range of every product that a softmax takes, before the mask is added."""
+def _logits(model: Model, graph: Any, ranges: dict[int, Range]) -> list[Range]:
+    """Return the range of the logits of each softmax, before the mask is added to them."""
     made = {output: operator for operator in graph.operators for output in operator.outputs}
     sums = [made[softmax.inputs[0]] for softmax in _softmaxes(model, graph)]
     return [ranges[operator.inputs[0]] for operator in sums]
 
 
-def _measure(model: Any, histories: NDArray[np.int32]) -> list[dict[int, Range]]:
+def _measure(model: Model, histories: NDArray[np.int32]) -> list[dict[int, Range]]:
     """Return tensor → smallest and largest value seen, of every float32 tensor of every subgraph."""
     interpreter = litert.Interpreter(
         model_content=flatbuffer.dump(model),

@@ -1,7 +1,12 @@
-"""The item table of a TFLite file: one constant for both signatures, lookup and scoring alike.
+"""The item table of a TFLite file: one constant for both signatures, which the lookup and the scoring both read.
 
-The converter leaves the lookup as GATHER, which has no per-row integer kernel. EMBEDDING_LOOKUP has one, and takes the
-weights of FULLY_CONNECTED as they are: 8 or 4 bits, one scale per row.
+The converter leaves the lookup as GATHER, which lacks a per-row integer kernel. EMBEDDING_LOOKUP has one, and reads
+the weights of FULLY_CONNECTED unchanged: 8 or 4 bits, symmetric, one scale per row (per-channel, axis 0), so
+``row = scale · q`` with zero point 0.
+
+Scales are stored in one of two forms. Quantization parameters of the tensor (float32 scales, int64 zero points) take
+12 bytes a row. Blockwise quantization with one block per row keeps them as float16 in a tensor of their own, 2 bytes a
+row; interpreters from LiteRT 2.x on read it.
 """
 
 from typing import Any
@@ -15,29 +20,41 @@ from sasrec_export.table.quantized_table import QuantizedTable
 from sasrec_export.table.spec import INT4_QMAX
 from sasrec_export.tflite_writer import flatbuffer
 from sasrec_export.tflite_writer.convert_entries import TABLE
+from sasrec_export.tflite_writer.flatbuffer import Model
 
 __all__ = ["ITEM_TABLE", "put_float", "put_quantized"]
 
 ITEM_TABLE = b"item_table"
 """Name of the table's tensor in every subgraph."""
 
-# Operator versions that have the kernels for 8 and 4 bits; with scales in half precision, scoring needs one more.
+# Bits of an entry → the operator version whose kernels read it (tensorflow/lite/tools/versioning/op_version.cc).
+# Blockwise scales in half precision need one version more of FULLY_CONNECTED.
 LOOKUP_VERSIONS = {8: 3, 4: 4}
 SCORING_VERSIONS = {8: 9, 4: 12}
 
 
-def put_float(model: Any, table: NDArray[np.float32]) -> None:
-    """Make the float32 `table` (V, D) the constant that both signatures read, in place."""
+def put_float(model: Model, table: NDArray[np.float32]) -> None:
+    """Make the float32 `table` (V, D) the constant that both signatures read, in place.
+
+    Args:
+        model: A ModelT in which the table is an input, or a float constant already.
+        table: Its rows, row 0 for padding; rows that only fill the last block of a search are added.
+    """
     for graph, tensor in _placeholders(model):
         tensor.buffer = flatbuffer.add_buffer(model, _padded(table, tensor)) if graph is model.subgraphs[0] else 0
     _share(model)
 
 
-def put_quantized(model: Any, table: QuantizedTable, *, bits: int) -> None:
+def put_quantized(model: Model, table: QuantizedTable, *, bits: int) -> None:
     """Make `table`, in `bits` bits (4 or 8), the constant that both signatures read, in place.
 
+    Args:
+        model: A ModelT in which the table is an input, or a float constant already.
+        table: (V, D) integers with one scale per row.
+        bits: Of an entry, 4 or 8.
+
     Raises:
-        ConversionError: Something else than a lookup or the scoring reads the table.
+        ConversionError: An operator other than the lookup and the scoring reads the table.
     """
     for graph, tensor in _placeholders(model):
         if graph is model.subgraphs[0]:
@@ -52,7 +69,7 @@ def put_quantized(model: Any, table: QuantizedTable, *, bits: int) -> None:
     _share(model)
 
 
-def _placeholders(model: Any) -> list[tuple[Any, Any]]:
+def _placeholders(model: Model) -> list[tuple[Any, Any]]:
     """Return (subgraph, tensor) of the table in every signature, and take it from the inputs."""
     found = [(graph, tensor) for graph in model.subgraphs for tensor in graph.tensors if tensor.name == ITEM_TABLE]
     if found:  # a float table is there already
@@ -68,7 +85,7 @@ def _placeholders(model: Any) -> list[tuple[Any, Any]]:
     return sorted(found, key=lambda pair: model.subgraphs.index(pair[0]))
 
 
-def _share(model: Any) -> None:
+def _share(model: Model) -> None:
     """Let the tables of all subgraphs use the first one's buffer."""
     tables = [tensor for graph in model.subgraphs for tensor in graph.tensors if tensor.name == ITEM_TABLE]
     for tensor in tables:
@@ -76,15 +93,15 @@ def _share(model: Any) -> None:
 
 
 def _padded(values: Any, tensor: Any, fill: float = 0.0) -> Any:
-    """`values` with as many rows as the tensor; what fills them up is never returned."""
+    """Return `values` with as many rows as the tensor: the search never returns the added rows."""
     missing = int(tensor.shape[0]) - len(values)
     if not missing:
         return values
     return np.concatenate([values, np.full((missing, values.shape[1]), fill, values.dtype)])
 
 
-def _read(model: Any, graph: Any, table: int, bits: int, scoring_version: int) -> None:
-    """Give what reads the table the operators with integer kernels."""
+def _read(model: Model, graph: Any, table: int, bits: int, scoring_version: int) -> None:
+    """Replace the operators that read the table by those with integer kernels."""
     for operator in graph.operators:
         if table not in operator.inputs:
             continue
@@ -97,7 +114,7 @@ def _read(model: Any, graph: Any, table: int, bits: int, scoring_version: int) -
             raise ConversionError(f"TFLite model: {name} reads the item table, expected GATHER or FULLY_CONNECTED.")
 
 
-def _gather_to_embedding_lookup(model: Any, operator: Any, version: int) -> None:
+def _gather_to_embedding_lookup(model: Model, operator: Any, version: int) -> None:
     """GATHER(table, ids, axis 0) → EMBEDDING_LOOKUP(ids, table)."""
     operator.inputs = [operator.inputs[1], operator.inputs[0]]
     operator.opcodeIndex = flatbuffer.operator_code(model, "EMBEDDING_LOOKUP", version)
@@ -105,8 +122,8 @@ def _gather_to_embedding_lookup(model: Any, operator: Any, version: int) -> None
     operator.builtinOptionsType = 0
 
 
-def _blockwise(model: Any, graph: Any, scales: NDArray[np.float32]) -> Any:
-    """Scales in half precision, a row for a block, in a tensor of their own: a sixth of the bytes, no zero points."""
+def _blockwise(model: Model, graph: Any, scales: NDArray[np.float32]) -> Any:
+    """Return blockwise quantization with one block per row: float16 scales in a tensor, no zero points."""
     details = schema.BlockwiseQuantizationT()
     details.scales = flatbuffer.add_constant(model, graph, "item_scales", scales.astype(np.float16))
     details.zeroPoints = -1
@@ -119,7 +136,7 @@ def _blockwise(model: Any, graph: Any, scales: NDArray[np.float32]) -> Any:
 
 
 def _nibbles(values: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """Two entries a byte, the first in the low half."""
+    """Pack two 4-bit entries into a byte, two's complement: ``(q₀ & 15) | (q₁ << 4)``."""
     flat = values.reshape(-1)
     if flat.min() < -INT4_QMAX:
         raise ConversionError("TFLite model: a 4-bit entry is -8, which kernels without XNNPACK misread.")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sasrec_export.table.quantized_table import quantize_rows
 from sasrec_export.tflite_writer import flatbuffer
+from sasrec_export.tflite_writer.flatbuffer import Model
 from sasrec_export.tflite_writer.table import ITEM_TABLE, SCORING_VERSIONS
 
 __all__ = ["halve", "quantize_linears"]
@@ -16,15 +17,16 @@ HALVED_FROM = 64
 """Entries of a constant from which half precision saves more bytes than its DEQUANTIZE takes."""
 
 
-def quantize_linears(model: Any, *, but: NDArray[np.float32] | None = None) -> None:
-    """Make the float32 weights of every FULLY_CONNECTED int8, in place: their inputs are rounded as it runs.
+def quantize_linears(model: Model, *, but: NDArray[np.float32] | None = None) -> None:
+    """Make the float32 weights of every FULLY_CONNECTED int8, in place: dynamic-range quantization.
 
-    The converter writes weights as (out, in), so a row is an output.
+    Weights are rounded symmetrically, one scale per output channel; inputs are quantized at run time, one scale per
+    row. The converter writes weights as (out, in), so a row is an output channel.
 
     Args:
         model: A ModelT.
-        but: Weights (D, D) that stay float32: the transform of user vectors before they are rounded for scoring.
-            Rounding them twice cost .005 of overlap@10 with 4 bits.
+        but: Weights (D, D) that stay float32: the transform of user vectors, whose result is quantized for scoring.
+            Rounding twice costs 0.005 of overlap@10 with 4 bits.
     """
     for graph in model.subgraphs:
         for operator in linears(model, graph):
@@ -39,7 +41,7 @@ def quantize_linears(model: Any, *, but: NDArray[np.float32] | None = None) -> N
             flatbuffer.quantize_inputs(model, operator, SCORING_VERSIONS[8])
 
 
-def linears(model: Any, graph: Any) -> list[Any]:
+def linears(model: Model, graph: Any) -> list[Any]:
     """Return the FULLY_CONNECTED operators of `graph` that multiply with float32 constants, the scoring aside."""
     return [
         operator
@@ -51,7 +53,7 @@ def linears(model: Any, graph: Any) -> list[Any]:
     ]
 
 
-def halve(model: Any, *, table: bool, weights: bool) -> None:
+def halve(model: Model, *, table: bool, weights: bool) -> None:
     """Store float32 constants in half precision, in place; a DEQUANTIZE widens them when the model is loaded.
 
     Args:
@@ -85,12 +87,12 @@ def halve(model: Any, *, table: bool, weights: bool) -> None:
 
 
 def _half(values: Any) -> Any:
-    """`values` in half precision; what is beyond its range becomes its largest value, as masks are."""
+    """Return `values` in half precision, clipped to its range of ±65504: a mask of -1e9 lies outside."""
     limit = np.finfo(np.float16).max
     return np.clip(values, -limit, limit).astype(np.float16)
 
 
-def _dequantize(model: Any, source: int, target: int) -> Any:
+def _dequantize(model: Model, source: int, target: int) -> Any:
     operator = schema.OperatorT()
     operator.opcodeIndex = flatbuffer.operator_code(model, "DEQUANTIZE", 3)
     operator.inputs, operator.outputs = [source], [target]

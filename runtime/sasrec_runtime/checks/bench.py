@@ -1,18 +1,17 @@
 """How long a variant takes on this machine and what memory, through the public API, on the histories of golden.json."""
 
 import itertools
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Unpack
+from typing import Final, Unpack
 
 import msgspec
 import numpy as np
 
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import golden as golden_module
-from sasrec_runtime.checks.children import ChildError, run_module
+from sasrec_runtime.checks.probe import probe
 from sasrec_runtime.engines import contract, installed
 from sasrec_runtime.engines.options import OptionNames, SessionOptions
 from sasrec_runtime.errors import BundleError, RequestError, shown
@@ -30,21 +29,17 @@ BATCH_REPETITIONS: Final = 5
 """Batches of each size; the median counts."""
 
 
-TIMEOUT_S: Final = 600
-"""Time for the process that measures one variant's memory, in seconds."""
-
-
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """What one variant takes."""
 
     variant: str
     """Its name."""
-    load_ms: float
-    """`Recommender.load`, vocabulary included, in a fresh process; the import of the runtime is not."""
-    first_call_ms: float
+    load_ms: float | None
+    """`Recommender.load` in a fresh process, see `probe.FreshProcess`; None where none was started."""
+    first_call_ms: float | None
     """The first `recommend` after it."""
     p50_us: float
-    """`recommend`, median."""
+    """`recommend`, median, in microseconds."""
     p90_us: float
     """`recommend`, 90th percentile."""
     p99_us: float
@@ -57,14 +52,14 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """What loading and the first call added to the resident memory of that process, mapped files included; None where
     the system does not say (it is read from /proc)."""
     anonymous_mib: float | None
-    """The part of it that is no file's: what a device must find in its memory."""
+    """The part of it that has no file behind it: what a device must find in its memory."""
 
 
-class _Racer:
-    """One variant on the track."""
+class _TimedVariant:
+    """One variant being timed."""
 
-    def __init__(self, path: Path, name: str, options: SessionOptions, k: int) -> None:
-        self.fresh = _in_fresh_process(path, name, options, k)
+    def __init__(self, path: Path, name: str, options: SessionOptions, k: int, *, fresh: bool) -> None:
+        self.fresh = probe(path, name, k=k, options=options) if fresh else None
         self.recommender = Recommender.load(Bundle.open(path), variant=name, **msgspec.structs.asdict(options))
         self.public_s: list[float] = []
         self.session_s: list[float] = []
@@ -91,7 +86,8 @@ class _Racer:
         self.batch_s.setdefault(len(histories), []).append(time.perf_counter() - started)
 
     def timing(self) -> Timing:
-        """Sum up."""
+        """Return the percentiles and medians of what was timed."""
+        fresh = self.fresh
         p50_us, p90_us, p99_us = (np.percentile(self.public_s, [50, 90, 99]) * 1e6).tolist()
         return Timing(
             variant=self.recommender.variant.name,
@@ -100,7 +96,10 @@ class _Racer:
             p99_us=p99_us,
             session_p50_us=float(np.median(self.session_s)) * 1e6,
             rows_per_s={str(size): size / float(np.median(seconds)) for size, seconds in self.batch_s.items()},
-            **self.fresh,
+            load_ms=None if fresh is None else fresh.load_ms,
+            first_call_ms=None if fresh is None else fresh.first_call_ms,
+            resident_mib=None if fresh is None else fresh.resident_mib,
+            anonymous_mib=None if fresh is None else fresh.anonymous_mib,
         )
 
 
@@ -111,6 +110,7 @@ def bench(
     k: int = 10,
     calls: int = 1000,
     batch_sizes: Sequence[int] = BATCH_SIZES,
+    fresh: bool = True,
     **options: Unpack[OptionNames],
 ) -> list[Timing]:
     """Time variants side by side: calls take turns, so that a busy moment of the machine meets all of them.
@@ -120,7 +120,8 @@ def bench(
         variants: Names of those to time; empty means all whose runtime is installed.
         k: Items per call.
         calls: Measured calls of each variant.
-        batch_sizes: Histories in the batches whose throughput is measured.
+        batch_sizes: Histories in the batches whose throughput is measured; empty: none.
+        fresh: Start a process for each variant and measure load time and memory in it.
         options: The fields of `SessionOptions`.
     """
     if calls < 1:
@@ -135,33 +136,19 @@ def bench(
     histories = [case.history for case in golden_module.read(bundle).cases if case.history]
     if not histories:
         raise BundleError(f"{path}: golden.json has no history to time. Export the bundle again.")
-    racers = [_Racer(path, variant.name, chosen_options, k) for variant in chosen]
+    timed = [_TimedVariant(path, variant.name, chosen_options, k, fresh=fresh) for variant in chosen]
     for turn in range(-WARM_UP_CALLS, calls):
         keys = histories[turn % len(histories)]
         # Two rounds, so that neither kind of call finds the caches warm from the other on the same variant.
-        public_s = [racer.call(keys, k) for racer in racers]
-        session_s = [racer.call_session(keys, k) for racer in racers]
+        public_s = [one.call(keys, k) for one in timed]
+        session_s = [one.call_session(keys, k) for one in timed]
         if turn >= 0:
-            for racer, *seconds in zip(racers, public_s, session_s, strict=True):
-                racer.public_s.append(seconds[0])
-                racer.session_s.append(seconds[1])
+            for one, *seconds in zip(timed, public_s, session_s, strict=True):
+                one.public_s.append(seconds[0])
+                one.session_s.append(seconds[1])
     for size in batch_sizes:
         batch = list(itertools.islice(itertools.cycle(histories), size))
         for _ in range(BATCH_REPETITIONS):
-            for racer in racers:
-                racer.call_batch(batch, k)
-    return [racer.timing() for racer in racers]
-
-
-def _in_fresh_process(path: Path, name: str, options: SessionOptions, k: int) -> dict[str, Any]:
-    """Return load_ms, first_call_ms, resident_mib and anonymous_mib of a process that does nothing else."""
-    request = {"bundle": str(path), "variant": name, "options": msgspec.structs.asdict(options), "k": k}
-    try:
-        measured: dict[str, Any] = json.loads(run_module("sasrec_runtime.checks.probe", request, timeout_s=TIMEOUT_S))
-    except ChildError as error:
-        raise RequestError(
-            f"variant {name} cannot be timed: {error}. Run `sasrec-edge verify` on the bundle."
-        ) from error
-    if "error" in measured:
-        raise RequestError(f"variant {name} cannot be timed: {measured['error']}")
-    return measured
+            for one in timed:
+                one.call_batch(batch, k)
+    return [one.timing() for one in timed]

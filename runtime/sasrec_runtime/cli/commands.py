@@ -240,13 +240,12 @@ def _timing_rows(timings: Sequence["Timing"]) -> list[tuple[str, ...]]:
     heading = ("variant", *times, "resident MiB", "anonymous MiB", *rates)
     rows = []
     for timing in timings:
-        numbers = (timing.load_ms, timing.first_call_ms, timing.p50_us, timing.p90_us, timing.p99_us)
-        memory = (timing.resident_mib, timing.anonymous_mib)
+        times_of = (timing.load_ms, timing.first_call_ms, timing.p50_us, timing.p90_us, timing.p99_us)
+        numbers = (*times_of, timing.session_p50_us, timing.resident_mib, timing.anonymous_mib)
         rows.append(
             (
                 timing.variant,
-                *(f"{number:.1f}" for number in (*numbers, timing.session_p50_us)),
-                *("n/a" if mebibytes is None else f"{mebibytes:.1f}" for mebibytes in memory),
+                *("n/a" if number is None else f"{number:.1f}" for number in numbers),
                 *(f"{rate:.0f}" for rate in timing.rows_per_s.values()),
             )
         )

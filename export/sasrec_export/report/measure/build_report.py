@@ -1,4 +1,4 @@
-"""A report: every variant of a bundle on the same held-out items and in the same race."""
+"""Build the report: evaluate every variant on the same users and time them interleaved."""
 
 import importlib.util
 import platform
@@ -7,18 +7,19 @@ import msgspec
 
 from sasrec_export.errors import ExportError
 from sasrec_export.report import verdict
-from sasrec_export.report.measure import layer_sensitivity
-from sasrec_export.report.measure.evaluation_data import Evidence
-from sasrec_export.report.measure.variants import Measurement
+from sasrec_export.report.measure.evaluation_set import EvaluationSet
+from sasrec_export.report.measure.settings import Settings
+from sasrec_export.report.measure.variants import measure_variants
+from sasrec_export.report.progress import Progress, unseen
 from sasrec_export.report.schema import (
     REPORT_VERSION,
     Budget,
     NotMeasured,
     Report,
+    Sensitivity,
     VariantReport,
     Verdict,
 )
-from sasrec_export.report.show.progress import Progress, unseen
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.engines import installed
 from sasrec_runtime.errors import MissingRuntimeError
@@ -31,7 +32,7 @@ NO_BUDGET = Budget()
 
 def build_report(
     bundle: Bundle,
-    evidence: Evidence,
+    evaluation_set: EvaluationSet,
     *,
     against: str = "fp32",
     budget: Budget = NO_BUDGET,
@@ -45,12 +46,12 @@ def build_report(
     """Return what report.json says.
 
     Args:
-        bundle: The bundle to judge; its golden histories are used for the latency.
-        evidence: Users with histories and held-out items, in ids of the bundle.
+        bundle: The bundle to report on; its golden histories are used for the latency.
+        evaluation_set: Users with histories and held-out items, in ids of the bundle.
         against: Recipe or name of the variant that the others are compared with.
         budget: What a variant may cost. Where it does not limit the drop of NDCG@10 and there is a reference, 1 % is
             the limit.
-        users: Judge by a sample of so many users.
+        users: Evaluate on a sample of so many users.
         seed: Of the sample and of the bootstrap.
         detail: Add the users who lost most, and what each layer would lose in int8.
         keep_seen: Recommend items of the user's own history too.
@@ -63,28 +64,20 @@ def build_report(
     """
     runnable, not_measured = _runnable(bundle)
     reference = reference_variant(runnable, against, bundle=bundle)
-    total = len(evidence.held_out.targets)
-    judged = evidence if users is None else evidence.sample(users, seed)
-    measured = Measurement(
-        bundle, judged, runnable, reference, detail=detail, keep_seen=keep_seen, threads=threads, seed=seed,
-        progress=progress,
-    ).variants()  # fmt: skip
-    graph = layer_sensitivity.graph_variant(bundle)
-    layers = None
-    if detail and graph is not None and graph in runnable and importlib.util.find_spec("onnx_ir"):
-        layers = layer_sensitivity.measure(
-            bundle, graph, judged, keep_seen=keep_seen, seed=seed, threads=threads, progress=progress
-        )
+    total = len(evaluation_set.held_out.targets)
+    evaluated = evaluation_set if users is None else evaluation_set.sample(users, seed)
+    settings = Settings(detail=detail, keep_seen=keep_seen, threads=threads, seed=seed, progress=progress)
+    measured = measure_variants(bundle, evaluated, runnable, reference, settings)
     manifest = bundle.manifest
     return Report(
         output_version=REPORT_VERSION,
         report_version=REPORT_VERSION,
-        verdict=_judge(measured, not_measured, reference, budget),
-        data=evidence.data,
-        users=len(judged.held_out.targets),
+        verdict=_verdict(measured, not_measured, reference, budget),
+        data=evaluation_set.data,
+        users=len(evaluated.held_out.targets),
         users_total=total,
         seed=seed,
-        protocol=f"{evidence.split}, whole catalogue, seen items {'kept' if keep_seen else 'excluded'}",
+        protocol=f"{evaluation_set.split}, whole catalogue, seen items {'kept' if keep_seen else 'excluded'}",
         reference=reference.name if reference else None,
         n_items=manifest.model.n_items,
         max_len=manifest.model.max_len,
@@ -93,8 +86,22 @@ def build_report(
         machine=_machine(runnable),
         variants=measured,
         not_measured=not_measured,
-        sensitivity=layers,
+        sensitivity=_sensitivity(bundle, runnable, evaluated, settings),
     )
+
+
+def _sensitivity(
+    bundle: Bundle, runnable: list[Variant], evaluation_set: EvaluationSet, settings: Settings
+) -> Sensitivity | None:
+    """Return what each layer loses in int8; None where that was not asked for, or cannot be measured here."""
+    if not settings.detail or importlib.util.find_spec("onnx_ir") is None:
+        return None
+    from sasrec_export.report.measure import layer_sensitivity  # noqa: PLC0415 - an extra
+
+    graph = layer_sensitivity.graph_variant(bundle)
+    if graph is None or graph not in runnable:
+        return None
+    return layer_sensitivity.measure(bundle, graph, evaluation_set, settings)
 
 
 def _machine(runnable: list[Variant]) -> str:
@@ -136,7 +143,7 @@ def _runnable(bundle: Bundle) -> tuple[list[Variant], list[NotMeasured]]:
     return runnable, others
 
 
-def _judge(
+def _verdict(
     measured: list[VariantReport], not_measured: list[NotMeasured], reference: Variant | None, budget: Budget
 ) -> Verdict:
     found = next((row for row in measured if reference is not None and row.name == reference.name), None)

@@ -17,31 +17,33 @@ import onnx_ir as ir
 from numpy.typing import NDArray
 from onnx_ir import external_data
 
-__all__ = ["ITEM_TABLE", "Found", "find", "load", "quantized", "rounded", "watched"]
+__all__ = ["ITEM_TABLE", "GraphLayer", "find", "load", "quantized", "rounded", "watched"]
 
 ITEM_TABLE = "item table"
 PRODUCTS = {"MatMul", "Gemm"}
 NORMALIZATIONS = {"LayerNormalization", "SimplifiedLayerNormalization", "SkipLayerNormalization"}
 ROOT = {"Sqrt"}
 STEPS = {"Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Reciprocal", "ReduceMean", "ReduceSum"}
-"""What a normalization is made of where it is no node of its own."""
+"""Operators of a layer normalization that is not a single node."""
 OF_ATTENTION = {"scores", "softmax", "average"}
 
 SUFFIX = ":int8"
-"""Marks the name of a tensor that went through int8."""
+"""Ending of the name of a tensor that went through int8."""
 
 LEVELS = 255.0
 WEIGHT_LEVELS = 127.0
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class GraphLayer:
     """A layer, by the names of its nodes."""
 
     name: str
     """For people; unlike all others."""
     kind: str
+    """What it computes, such as `softmax`."""
     nodes: frozenset[str]
+    """Names of its nodes in the graph from `load`."""
 
 
 def load(path: Path) -> ir.Model:
@@ -53,19 +55,19 @@ def load(path: Path) -> ir.Model:
     return model
 
 
-def find(model: ir.Model) -> list[Found]:
+def find(model: ir.Model) -> list[GraphLayer]:
     """Return the layers of a float graph, from `load`, in the order of computation."""
     taken: set[str] = set()
     depth = _attention_depth(model.graph)
     table = _table_product(model.graph)
-    found: list[Found] = []
+    found: list[GraphLayer] = []
     for node in model.graph:
         group, kind = ([node], ITEM_TABLE) if node is table else (_group(node), _kind(node))
         names = frozenset(str(member.name) for member in group) - taken
         if kind and names:
             taken |= names
             name = kind if kind == ITEM_TABLE else f"{len(found) + 1}. {_described(kind, depth[node])}"
-            found.append(Found(name, kind, names))
+            found.append(GraphLayer(name, kind, names))
     return found
 
 
@@ -110,7 +112,7 @@ def _steps_before(root: ir.Node) -> set[ir.Node]:
     while stack:
         node = stack.pop()
         for producer in _producers(node):
-            # What comes before the centring belongs to others, but for the mean that it subtracts.
+            # The walk back ends at the centring x - mean(x): of what comes before it, only the mean belongs here.
             own = producer.op_type == "ReduceMean" if node.op_type == "Sub" else producer.op_type in STEPS
             if own and producer not in found:
                 found.add(producer)
@@ -133,7 +135,7 @@ def _producers(node: ir.Node) -> list[ir.Node]:
 
 
 def _attention_depth(graph: ir.Graph) -> dict[ir.Node, int]:
-    """Return how many softmaxes lie on the longest way to each node, its own not counted."""
+    """Return how many softmaxes lie on the longest path to each node, its own not counted."""
     depth: dict[ir.Node, int] = {}
     for node in graph:
         before = (depth.get(producer, 0) + (producer.op_type == "Softmax") for producer in _producers(node))
@@ -141,7 +143,7 @@ def _attention_depth(graph: ir.Graph) -> dict[ir.Node, int]:
     return depth
 
 
-def watched(model: ir.Model, layers: Iterable[Found]) -> tuple[ir.Model, list[str]]:
+def watched(model: ir.Model, layers: Iterable[GraphLayer]) -> tuple[ir.Model, list[str]]:
     """Return the model with every tensor that the layers would quantize among its outputs, and their names."""
     model = ir.from_proto(ir.to_proto(model))
     names = frozenset[str]().union(*(layer.nodes for layer in layers))
@@ -151,12 +153,12 @@ def watched(model: ir.Model, layers: Iterable[Found]) -> tuple[ir.Model, list[st
     return model, [str(name) for name in tensors]
 
 
-def quantized(model: ir.Model, layers: Iterable[Found], ranges: dict[str, tuple[float, float]]) -> ir.Model:
+def quantized(model: ir.Model, layers: Iterable[GraphLayer], ranges: dict[str, tuple[float, float]]) -> ir.Model:
     """Return a copy of the model with these layers in int8.
 
     Args:
         model: The float graph.
-        layers: Among those of `find`.
+        layers: Some of those that `find` returned.
         ranges: Tensor name → least and greatest value seen.
     """
     model = ir.from_proto(ir.to_proto(model))

@@ -1,6 +1,7 @@
-"""Which layer a full-integer variant should fear for: each in int8 alone, all others in float32.
+"""Layer sensitivity: what the ranking loses when one layer alone is computed in int8, all others in float32.
 
-It needs the ONNX fp32 variant and histories, nothing of the training: ranges are measured by running the graph itself.
+It needs the ONNX fp32 variant and histories. Nothing of the training is needed: ranges are measured by running the
+graph.
 """
 
 import tempfile
@@ -15,9 +16,9 @@ from numpy.typing import NDArray
 from sasrec_export.encoder import calibration
 from sasrec_export.encoder.int8_mask import masking_value
 from sasrec_export.report.measure import agreement, graph_layers, paired_bootstrap, ranking
-from sasrec_export.report.measure.evaluation_data import Evidence
+from sasrec_export.report.measure.evaluation_set import EvaluationSet
+from sasrec_export.report.measure.settings import Settings
 from sasrec_export.report.schema import Change, Layer, Sensitivity
-from sasrec_export.report.show.progress import Progress, unseen
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.manifest import Variant
 from sasrec_runtime.signature import RECOMMEND
@@ -28,12 +29,15 @@ __all__ = ["ALL", "USERS", "activation_ranges", "graph_variant", "measure"]
 USERS = 2000
 """Users at most: fifteen to twenty graphs are run on each."""
 
+DEFAULTS = Settings()
+
 ALL = "all of them"
+"""Name of the entry with every layer in int8."""
 MAX_TABLE_BYTES = 1 << 30
 """A larger graph cannot be handed over in memory."""
 
 MASK = -1e3
-"""Whatever is lower is a mask; trained activations are far smaller."""
+"""Logits below this are masked keys; trained activations are far smaller in magnitude."""
 
 BATCH_ROWS = 32
 NDCG = "ndcg@10"
@@ -48,39 +52,33 @@ def graph_variant(bundle: Bundle) -> Variant | None:
 def measure(
     bundle: Bundle,
     variant: Variant,
-    evidence: Evidence,
-    *,
-    keep_seen: bool = False,
-    seed: int = 0,
-    threads: int = 1,
-    progress: Progress = unseen,
+    evaluation_set: EvaluationSet,
+    settings: Settings = DEFAULTS,
 ) -> Sensitivity:
     """Return what each layer loses.
 
     Args:
         bundle: The bundle.
         variant: From `graph_variant`.
-        evidence: Users to judge by, and training histories to measure ranges on.
-        keep_seen: Recommend items of the user's own history too.
-        seed: Of the samples.
-        threads: Threads of a call.
-        progress: Told how far it is.
+        evaluation_set: Users to evaluate on, and training histories to measure ranges on.
+        settings: How it is measured.
     """
+    seed, threads = settings.seed, settings.threads
     manifest = bundle.manifest.model
-    sample = evidence.sample(USERS, seed)
+    sample = evaluation_set.sample(USERS, seed)
     k = min(ranking.LIST_LENGTH, manifest.n_items)
     model = graph_layers.load(bundle.file(variant.entries[RECOMMEND]))
     found = graph_layers.find(model)
-    histories = calibration.sample(evidence.train, max_len=manifest.max_len, seed=seed)
+    histories = calibration.sample(evaluation_set.train, max_len=manifest.max_len, seed=seed)
     ranges = activation_ranges(model, found, histories, threads=threads)
 
     def run(graph: Any) -> ranking.Lists:
-        return ranking.recommend_all(_Graph(graph, threads), sample.held_out, k=k, keep_seen=keep_seen)
+        return ranking.recommend_all(_Graph(graph, threads), sample.held_out, k=k, keep_seen=settings.keep_seen)
 
     reference = run(model)
     groups = [(layer.name, layer.kind, [layer]) for layer in found] + [(ALL, "all", found)]
     measured = []
-    with progress(
+    with settings.progress(
         f"{variant.name}: each layer in int8 alone, {len(sample.held_out.targets):,} users", len(groups)
     ) as done:
         for name, kind, group in groups:
@@ -112,7 +110,7 @@ def _layer(
 
 def activation_ranges(
     model: Any,
-    found: Iterable[graph_layers.Found],
+    found: Iterable[graph_layers.GraphLayer],
     histories: NDArray[np.int32],
     *,
     masks: bool = False,
@@ -120,14 +118,14 @@ def activation_ranges(
 ) -> dict[str, tuple[float, float]]:
     """Return the least and the greatest value of each float tensor of the layers, over the histories.
 
-    What only hides a key from attention is no value: in its place stands the least that a softmax of int8 still tells
-    from nothing, as a careful recipe chooses its mask.
+    The logit of a masked key does not count as a value. It is replaced by the value that static int8 gives it, see
+    `int8_mask`: just low enough that the softmax gives the key no weight.
 
     Args:
         model: From `graph_layers.load`.
         found: The layers.
         histories: int32 (R, max_len).
-        masks: Take masks for values, as careless calibration does.
+        masks: Count the logits of masked keys as values, as calibration without that care does.
         threads: Threads of a call.
     """
     shown, names = graph_layers.watched(model, found)
@@ -148,19 +146,22 @@ class _Range:
     """The values of one tensor."""
 
     low: float = np.inf
+    """The smallest value that is not the logit of a masked key."""
     high: float = -np.inf
+    """The largest value."""
     masked: bool = False
+    """Whether the tensor holds logits of masked keys."""
 
     def add(self, values: NDArray[np.float32], *, masks: bool) -> None:
-        hidden = (values <= MASK) & (not masks)
-        shown = values[np.isfinite(values) & ~hidden]
-        self.masked |= bool(hidden.any())
-        if shown.size:
-            self.low, self.high = min(self.low, float(shown.min())), max(self.high, float(shown.max()))
+        masked = (values <= MASK) & (not masks)
+        counted = values[np.isfinite(values) & ~masked]
+        self.masked |= bool(masked.any())
+        if counted.size:
+            self.low, self.high = min(self.low, float(counted.min())), max(self.high, float(counted.max()))
 
     @property
     def ends(self) -> tuple[float, float]:
-        """Where the masked values are cut off to, if there are some, and the greatest value."""
+        """Smallest and largest value, the logits of masked keys as static int8 has them."""
         floor = self.low + masking_value(self.low, self.high)
         return (floor if self.masked else self.low), self.high
 

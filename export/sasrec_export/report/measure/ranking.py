@@ -1,4 +1,4 @@
-"""What a variant recommends to every held-out user, and where the held-out item stands in it."""
+"""What a variant recommends to every held-out user, and the rank of the held-out item."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,10 +14,11 @@ from sasrec_train.split import HeldOut
 __all__ = ["LIST_LENGTH", "NOT_LISTED", "Lists", "ranks", "recommend_all", "tied"]
 
 LIST_LENGTH = 50
-"""Items asked for per user: the largest k reported is 20, the rest shows ties around it."""
+"""Items asked for per user: the largest k reported is 20, and the rest shows ties at its end."""
 
 BATCH_ROWS = 64
 NOT_LISTED = np.iinfo(np.int64).max
+"""Rank of an item that is not in the list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Lists:
     items: NDArray[np.int32]
     """(H, k), best first, PAD_ID where no item was left."""
     scores: NDArray[np.float32]
-    """(H, k)."""
+    """(H, k), -inf where no item was left."""
 
 
 def recommend_all(

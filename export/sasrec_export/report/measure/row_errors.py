@@ -1,4 +1,4 @@
-"""Which items a variant scores differently from the reference: rounding moves all a little, damage moves one a lot."""
+"""Which items a variant scores differently from the reference: rounding moves all a little, corruption one a lot."""
 
 from dataclasses import dataclass
 
@@ -12,20 +12,23 @@ from sasrec_train.split import HeldOut
 __all__ = ["RowErrors", "compare", "score_all"]
 
 USERS = 64
-"""Users whose scores are compared; as many directions in which a row of the table is looked at."""
+"""Users whose scores are compared: each gives the error of a row in the direction of one user vector."""
 
 MAX_SCORES = 1 << 23
 """Scores of the whole catalogue held at once: 32 MiB."""
 
 MIN_USERS = 4
+"""Users at least, however large the catalogue is."""
+
 CHUNK_ITEMS = 1 << 14
 """Candidates of one call: what a score graph gathers of a table stays some megabytes."""
 
-SUSPECT_SHARE = 0.3
-"""A row is suspect if its error is at least this share of its scores. Rounding to 8 bits costs 1 %, to 4 bits 10 %."""
+OUTLIER_SHARE = 0.3
+"""A row is an outlier if its error is at least this share of its scores. Rounding to 8 bits costs
+about 1 %, to 4 bits about 10 %."""
 
-SUSPECT_TIMES = 5.0
-"""… and this many times the share of the median item, so that a variant that is poor everywhere names no row."""
+OUTLIER_TIMES = 5.0
+"""… and this many times the share of the median item, so that a variant that is poor everywhere has no outliers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +41,23 @@ class RowErrors:
     """(n_items,), as a share of the root mean square of the reference's scores."""
 
     @property
-    def suspect(self) -> NDArray[np.bool_]:
-        """(n_items,). Rows that are damaged rather than rounded."""
-        usual = float(np.median(self.relative)) if self.relative.size else 0.0
-        found: NDArray[np.bool_] = (self.relative >= SUSPECT_SHARE) & (self.relative >= SUSPECT_TIMES * usual)
-        return found
+    def is_outlier(self) -> NDArray[np.bool_]:
+        """(n_items,). Rows that are corrupted rather than rounded."""
+        median = float(np.median(self.relative)) if self.relative.size else 0.0
+        outliers: NDArray[np.bool_] = (self.relative >= OUTLIER_SHARE) & (self.relative >= OUTLIER_TIMES * median)
+        return outliers
 
 
 def score_all(session: Session, held_out: HeldOut, *, n_items: int, max_len: int, seed: int) -> NDArray[np.float32]:
-    """Return the scores of the whole catalogue, (users, n_items), for a sample of users bounded in memory."""
+    """Return the scores of the whole catalogue, (users, n_items), for a sample of users bounded in memory.
+
+    Args:
+        session: The loaded variant.
+        held_out: The users to draw from.
+        n_items: Size of the catalogue.
+        max_len: Items of a history that the network sees.
+        seed: Of the draw.
+    """
     sample = held_out.sample(max(MIN_USERS, min(USERS, MAX_SCORES // n_items)), seed)
     scores = np.empty((len(sample.targets), n_items), np.float32)
     ids = np.arange(1, n_items + 1, dtype=np.int32)
@@ -59,10 +70,11 @@ def score_all(session: Session, held_out: HeldOut, *, n_items: int, max_len: int
 
 
 def compare(scores: NDArray[np.float32], reference: NDArray[np.float32]) -> RowErrors:
-    """Return how far the scores (users, n_items) of each item are from the reference's."""
+    """Return how far the scores (users, n_items) of each item are from the reference's: the root mean square error."""
     difference = np.nan_to_num(scores.astype(np.float64) - reference, nan=np.inf)
     error = np.sqrt((difference**2).mean(axis=0))
-    usual = np.sqrt((reference.astype(np.float64) ** 2).mean(axis=0))
-    # An item whose scores are all but 0 is rounded to anything; what counts is the scale of the catalogue's scores.
-    floor = 0.1 * np.sqrt((usual**2).mean())
-    return RowErrors(error=error, relative=error / np.maximum(usual, max(float(floor), 1e-12)))
+    magnitude = np.sqrt((reference.astype(np.float64) ** 2).mean(axis=0))
+    # Rounding an item whose scores are nearly 0 gives any relative error, so the divisor has a floor: a tenth of the
+    # root mean square of all scores.
+    floor = 0.1 * np.sqrt((magnitude**2).mean())
+    return RowErrors(error=error, relative=error / np.maximum(magnitude, max(float(floor), 1e-12)))

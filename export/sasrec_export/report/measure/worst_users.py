@@ -1,12 +1,11 @@
-"""The users who lost most by a variant: what they took, and what both variants recommend them."""
+"""The users who lost most: their histories, and what the variant and the reference recommend to them."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_export.report.measure.evaluation_data import Evidence
+from sasrec_export.report.measure.evaluation_set import EvaluationSet
 from sasrec_export.report.measure.ranking import Lists
 from sasrec_export.report.schema import ListedItem, WorstUser
 from sasrec_runtime.signature import PAD_ID
@@ -16,13 +15,14 @@ from sasrec_train.evaluation import metrics
 __all__ = ["worst_users"]
 
 USERS = 10
+"""Users shown."""
 NEWEST = 10
 """Items shown of a history."""
 TOP = 10
 
 
 def worst_users(
-    evidence: Evidence,
+    evaluation_set: EvaluationSet,
     vocabulary: Vocabulary,
     lists: Lists,
     reference: Lists,
@@ -31,10 +31,10 @@ def worst_users(
     reference_ranks: NDArray[np.int64],
     overlap: NDArray[np.float64],
 ) -> list[WorstUser]:
-    """Return the users who lost most NDCG@20, among equals those whose lists have least in common.
+    """Return the users who lost most NDCG@20; for equal losses, those whose lists have least in common come first.
 
     Args:
-        evidence: The users.
+        evaluation_set: The users.
         vocabulary: Keys and titles.
         lists: What the variant recommends.
         reference: What the reference recommends.
@@ -47,11 +47,13 @@ def worst_users(
     chosen = [row for row in np.lexsort((overlap, -lost))[:USERS].tolist() if lost[row] > 0 or overlap[row] < 1]
     found = []
     for row in chosen:
-        target = int(evidence.held_out.targets[row])
-        history = evidence.held_out.histories[row]
+        target = int(evaluation_set.held_out.targets[row])
+        history = evaluation_set.held_out.histories[row]
+        user, position = _name(evaluation_set, row)
         found.append(
             WorstUser(
-                **_who(evidence, row),
+                user=user,
+                row=position,
                 history_length=len(history),
                 history=[_item(vocabulary, int(item_id), None, target) for item_id in history[-NEWEST:]],
                 held_out=_item(vocabulary, target, None, target),
@@ -64,12 +66,12 @@ def worst_users(
     return found
 
 
-def _who(evidence: Evidence, row: int) -> dict[str, Any]:
-    """Return the fields that say who it is: by place, unless the users' keys are there."""
-    if evidence.user_keys is not None:
-        return {"user": evidence.user_keys[row], "row": None}
-    place = 1 + int(evidence.held_out.users[row])
-    return {"user": f"row {place}", "row": place}
+def _name(evaluation_set: EvaluationSet, row: int) -> tuple[str, int | None]:
+    """Return the user's name in the report and the row in the log: the key where keys are given, else the row."""
+    if evaluation_set.user_keys is not None:
+        return evaluation_set.user_keys[row], None
+    position = 1 + int(evaluation_set.held_out.users[row])
+    return f"row {position}", position
 
 
 def _top(vocabulary: Vocabulary, items: Sequence[int], scores: Sequence[float], target: int) -> list[ListedItem]:

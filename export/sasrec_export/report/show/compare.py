@@ -1,19 +1,20 @@
-"""Two reports side by side: what became of each variant between them."""
+"""Two reports side by side: how each variant changed."""
 
 from collections.abc import Callable
 from typing import Any
 
 from sasrec_export import markdown as markdown_module
+from sasrec_export.report import formatting
 from sasrec_export.report.schema import Report, VariantReport
-from sasrec_export.report.show import formatting, text
+from sasrec_export.report.show import text
 
-__all__ = ["FIGURES", "plain", "render"]
+__all__ = ["COLUMNS", "plain", "render"]
 
 COMPARISON_VERSION = 1
 
 Shown = Callable[[float | None], str]
 
-FIGURES: tuple[tuple[str, str, Callable[[VariantReport], float | None], Shown], ...] = (
+COLUMNS: tuple[tuple[str, str, Callable[[VariantReport], float | None], Shown], ...] = (
     # heading, key in JSON, value, form
     ("HR@10", "hr@10", lambda variant: variant.hr_10, formatting.metric),
     ("NDCG@10", "ndcg@10", lambda variant: variant.ndcg_10, formatting.metric),
@@ -30,11 +31,11 @@ FIGURES: tuple[tuple[str, str, Callable[[VariantReport], float | None], Shown], 
 
 def render(old: Report, new: Report, *, markdown: bool = False) -> str:
     """Return the comparison as an aligned table, or as Markdown."""
-    rows = [["variant", *(heading for heading, *_ in FIGURES)]]
+    rows = [["variant", *(heading for heading, *_ in COLUMNS)]]
     for name in _names(old, new):
         before, after = old.variant(name), new.variant(name)
         note = "" if before and after else " (new)" if after else " (gone)"
-        rows.append([name + note, *(_cell(before, after, value, form) for _, _, value, form in FIGURES)])
+        rows.append([name + note, *(_cell(before, after, value, form) for _, _, value, form in COLUMNS)])
     lines = text.markdown_table(rows) if markdown else text.align(rows)
     verdicts = [f"Verdict before: {old.verdict.sentence}", f"Verdict now: {new.verdict.sentence}"]
     notes = [f"Not the same measurement: {difference}." for difference in _differences(old, new)]
@@ -52,7 +53,7 @@ def plain(old: Report, new: Report) -> dict[str, Any]:
             "name": name,
             **{
                 key: {"old": value(before) if before else None, "new": value(after) if after else None}
-                for _, key, value, _ in FIGURES
+                for _, key, value, _ in COLUMNS
             },
         })  # fmt: skip
     return {
@@ -87,7 +88,7 @@ def _relative(old: float, new: float) -> str:
 
 
 def _differences(old: Report, new: Report) -> list[str]:
-    """Say what was measured otherwise, so that nobody compares users with other users."""
+    """Return what was measured under other conditions, such as other users."""
     fields = ("data", "users", "users_total", "seed", "protocol", "reference", "n_items", "max_len", "hidden_dim",
               "threads", "machine")  # fmt: skip
     return [

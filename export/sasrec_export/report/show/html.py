@@ -8,9 +8,9 @@ import msgspec
 from markupsafe import Markup
 
 from sasrec_export import markdown
-from sasrec_export.report import schema
+from sasrec_export.report import formatting, schema
 from sasrec_export.report.schema import Report
-from sasrec_export.report.show import formatting, plots
+from sasrec_export.report.show import plots
 
 __all__ = ["html"]
 
@@ -22,14 +22,14 @@ def html(report: Report) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_visible
     )
     drawn: list[dict[str, Any]] = [
-        {"title": picture.title, "caption": picture.caption, "svg": Markup(picture.svg)}  # noqa: S704 - drawn by us
-        for picture in plots.draw(_readable(report))
+        {"title": plot.title, "caption": plot.caption, "svg": Markup(plot.svg)}  # noqa: S704 - drawn by us
+        for plot in plots.draw(_readable(report))
     ]
     return environment.from_string(source).render(
         report=report,
         caption=formatting.caption(report),
-        passed_over=report.verdict.passed_over,
-        pictures=drawn,
+        rejected=report.verdict.passed_over,
+        plots=drawn,
         metrics=schema.METRICS,
         worded=formatting,
     )
@@ -45,5 +45,5 @@ def _readable(report: Report) -> Report:
 
 
 def _visible(value: Any) -> Any:
-    """Return what a template shows: text from outside without hidden characters, what is HTML already as it is."""
+    """Return what a template shows: text with escapes for invisible characters, and finished HTML unchanged."""
     return markdown.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

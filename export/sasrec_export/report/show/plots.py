@@ -1,4 +1,4 @@
-"""The pictures of a report, as SVG that takes its colours from the page: light, dark or print."""
+"""The plots of a report, as SVG that takes its colours from the page: light, dark or print."""
 
 import io
 import itertools
@@ -11,10 +11,10 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter, ScalarFormatter
 
+from sasrec_export.report import formatting
 from sasrec_export.report.schema import Bucket, Report, VariantReport
-from sasrec_export.report.show import formatting
 
-__all__ = ["Picture", "draw"]
+__all__ = ["Plot", "draw"]
 
 WIDTH_IN = 4.6
 """As wide as a phone's screen, so that text keeps its size there; a wide page shows two side by side."""
@@ -39,38 +39,41 @@ STYLE: Any = {
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """One figure of the page."""
+class Plot:
+    """One plot of the page."""
 
     title: str
+    """Its heading."""
     caption: str
+    """What it shows, in whole sentences."""
     svg: str
+    """The SVG element."""
 
 
-def draw(report: Report) -> list[Picture]:
-    """Return the pictures for which the report has figures."""
+def draw(report: Report) -> list[Plot]:
+    """Return the plots for which the report has numbers."""
     with mpl.rc_context(STYLE):
-        return [replace(picture, svg=_apart(picture.svg, number)) for number, picture in enumerate(_all(report))]
+        return [replace(plot, svg=_apart(plot.svg, number)) for number, plot in enumerate(_all(report))]
 
 
-def _all(report: Report) -> list[Picture]:
+def _all(report: Report) -> list[Plot]:
     others = [variant for variant in report.variants if variant.difference]
-    pictures = []
+    plots = []
     if any(variant.ndcg_10 is not None for variant in report.variants):
-        pictures += [_quality(report, *axis) for axis in (BYTES, LATENCY)]
+        plots += [_quality(report, *axis) for axis in (BYTES, LATENCY)]
     if others:
-        pictures += [
+        plots += [
             _buckets(others, "by_target_count", "NDCG@10 by popularity of the held-out item",
-                     "Users apart by how often their held-out item was trained on."),
+                     "Users grouped by how often their held-out item was trained on."),
             _buckets(others, "by_history_length", "NDCG@10 by length of the history",
-                     "Users apart by how much is known of them."),
+                     "Users grouped by the number of items in their history."),
         ]  # fmt: skip
     if any(variant.score_error for variant in others):
-        pictures.append(_score_errors([variant for variant in others if variant.score_error]))
+        plots.append(_score_errors([variant for variant in others if variant.score_error]))
     scaled = [variant for variant in report.variants if variant.row_scales]
     if scaled:
-        pictures.append(_row_scales(scaled))
-    return pictures
+        plots.append(_row_scales(scaled))
+    return plots
 
 
 Axis = tuple[str, Callable[[VariantReport], float], str]
@@ -78,7 +81,7 @@ BYTES: Axis = ("MB", lambda variant: variant.bytes / 1e6, "Quality against size"
 LATENCY: Axis = ("p50 in ms", lambda variant: variant.latency_p50_ms, "Quality against latency")
 
 
-def _quality(report: Report, label: str, cost: Callable[[VariantReport], float], title: str) -> Picture:
+def _quality(report: Report, label: str, cost: Callable[[VariantReport], float], title: str) -> Plot:
     """Draw NDCG@10 against a cost, the Pareto front as a line."""
     figure, axes = _figure(3.4)
     colours = _colours(report.variants)
@@ -104,13 +107,13 @@ def _quality(report: Report, label: str, cost: Callable[[VariantReport], float],
     axes.set(xlabel=label, ylabel="NDCG@10")
     axes.yaxis.set_major_locator(MaxNLocator(5))
     _legend(figure, report.variants, colours)
-    return Picture(title, "Up and to the left is better. Dashed: the Pareto front; its variants are ringed. "
-                   "One off it is beaten by another in both. Upright lines: 95 % intervals of the difference from "
-                   "the reference.", _svg(figure))  # fmt: skip
+    return Plot(title, "Up and to the left is better. Dashed: the Pareto front; its variants have a ring. "
+                "For each variant off the front, another one is better in both. Vertical lines: 95 % intervals of the "
+                "difference from the reference.", _svg(figure))  # fmt: skip
 
 
 def _pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Return the points that no other beats in both cost and quality, by cost."""
+    """Return the Pareto front by cost: the points that no other point beats in both cost and quality."""
     front: list[tuple[float, float]] = []
     for x, y in sorted(points, key=lambda point: (point[0], -point[1])):
         if not front or y > front[-1][1]:
@@ -118,8 +121,8 @@ def _pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     return front
 
 
-def _buckets(variants: Sequence[VariantReport], field: str, title: str, note: str) -> Picture:
-    """Draw the difference of NDCG@10 with its interval, a group of variants for each bucket."""
+def _buckets(variants: Sequence[VariantReport], field: str, title: str, note: str) -> Plot:
+    """Draw the difference of NDCG@10 with its interval, a group of variants for each stratum."""
     shown = [variant for variant in variants if variant.recipe != "fp32"][:MAX_BUCKET_VARIANTS] or list(variants)[:1]
     buckets: list[Bucket] = getattr(shown[0], field)
     figure, axes = _figure(0.9 + 0.14 * len(buckets) * (len(shown) + 1.5) + 0.2 * len(shown))
@@ -141,10 +144,10 @@ def _buckets(variants: Sequence[VariantReport], field: str, title: str, note: st
     axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.grid(visible=False, axis="y")
     figure.legend(loc="outside lower center", ncols=2)
-    return Picture(title, f"{note} Lines: 95 % intervals of the paired bootstrap.", _svg(figure))
+    return Plot(title, f"{note} Lines: 95 % intervals of the paired bootstrap.", _svg(figure))
 
 
-def _score_errors(variants: Sequence[VariantReport]) -> Picture:
+def _score_errors(variants: Sequence[VariantReport]) -> Plot:
     """Draw a histogram for each variant, each on its own scale: errors differ by orders of magnitude."""
     columns = 2
     rows = -(-len(variants) // columns)
@@ -162,11 +165,11 @@ def _score_errors(variants: Sequence[VariantReport]) -> Picture:
             axes.xaxis.set_major_locator(MaxNLocator(3))
             axes.grid(visible=False)
             axes.ticklabel_format(axis="x", style="sci", scilimits=(-3, 3), useMathText=False)
-    return Picture("Score error", "Variant's score minus the reference's, over the items that both list; each variant "
+    return Plot("Score error", "Variant's score minus the reference's, over the items that both list; each variant "
                    "on its own scale.", _svg(figure))  # fmt: skip
 
 
-def _row_scales(variants: Sequence[VariantReport]) -> Picture:
+def _row_scales(variants: Sequence[VariantReport]) -> Plot:
     """Draw how the scales of the table's rows are spread."""
     figure, axes = _figure(2.8)
     colours = _colours(variants)
@@ -188,7 +191,7 @@ def _row_scales(variants: Sequence[VariantReport]) -> Picture:
     axes.set(xlabel="scale of a row (one step of its integers)", ylabel="rows")
     axes.yaxis.set_major_locator(MaxNLocator(4))
     figure.legend(loc="outside lower center", ncols=1)
-    return Picture("Scales of the item table", "Rows with a large scale are rounded coarsely.", _svg(figure))
+    return Plot("Scales of the item table", "Rows with a large scale are rounded coarsely.", _svg(figure))
 
 
 def _figure(height_in: float) -> tuple[Figure, Any]:
@@ -197,14 +200,14 @@ def _figure(height_in: float) -> tuple[Figure, Any]:
 
 
 def _colours(variants: Sequence[VariantReport]) -> dict[str, str]:
-    """Return a colour for each recipe; the same in all pictures of a report only if the recipes are."""
+    """Return a colour for each recipe; the same in all plots of a report only if the recipes are."""
     order = ("fp32", "wi8", "wi8_afp32", "wi4", "wi8_ai8", "fp16")
     recipes = sorted({variant.recipe for variant in variants} - set(order))
     return {recipe: SERIES[number % len(SERIES)] for number, recipe in enumerate((*order, *recipes))}
 
 
 def _legend(figure: Figure, variants: Sequence[VariantReport], colours: dict[str, str]) -> None:
-    """Name every point by its variant, below the picture."""
+    """Name every point by its variant, below the plot."""
     handles = [
         mpl.lines.Line2D([], [], marker=MARKERS[variant.runtime], color=colours[variant.recipe], linestyle="",
                          label=variant.name)
@@ -214,7 +217,7 @@ def _legend(figure: Figure, variants: Sequence[VariantReport], colours: dict[str
 
 
 def _apart(svg: str, number: int) -> str:
-    """Return a picture whose ids are unlike those of the other pictures of the page."""
+    """Return a plot whose ids are unlike those of the other plots of the page."""
     return re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>p{number}-", svg)
 
 

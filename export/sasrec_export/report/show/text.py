@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from sasrec_export import markdown as markdown_module
+from sasrec_export.report import formatting
 from sasrec_export.report.schema import Report, VariantReport
-from sasrec_export.report.show import formatting
 
 __all__ = ["align", "markdown", "markdown_table", "table"]
 
@@ -42,10 +42,10 @@ def table(report: Report) -> str:
 
 
 def markdown(report: Report) -> str:
-    """Return the report as Markdown: the verdict, the table, and why the others were passed over."""
+    """Return the report as Markdown: the verdict, the table, and why the others were rejected."""
     plain = markdown_module.plain
     lines = [f"**{plain(report.verdict.sentence)}**", "", *markdown_table(_cells(report, COLUMNS + MORE)), ""]
-    lines += [f"- {plain(line)}" for line in formatting.passed_over(report)]
+    lines += [f"- {plain(line)}" for line in formatting.rejected(report)]
     return "\n".join([*lines, "", plain(f"{formatting.caption(report)}. {report.machine}.")])
 
 
@@ -53,15 +53,15 @@ def align(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows as lines, the first column to the left, the others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
-    for name, *figures in rows:
-        cells = (cell.rjust(width) for cell, width in zip(figures, widths[1:], strict=True))
+    for name, *numbers in rows:
+        cells = (cell.rjust(width) for cell, width in zip(numbers, widths[1:], strict=True))
         lines.append("  ".join([name.ljust(widths[0]), *cells]).rstrip())
     return lines
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows as lines of Markdown; the first row is the heading, the first column holds names from outside."""
-    heading, *body = ([markdown_module.plain(name), *figures] for name, *figures in rows)
+    heading, *body = ([markdown_module.plain(name), *numbers] for name, *numbers in rows)
     rule = ["---", *["---:"] * (len(heading) - 1)]
     return [f"| {' | '.join(row)} |" for row in (heading, rule, *body)]
 

@@ -10,7 +10,8 @@ from hypothesis.extra import numpy as st_numpy
 
 pytest.importorskip("onnx_ir")
 
-from sasrec_export.report.measure import evaluation_data, graph_layers, layer_sensitivity
+from sasrec_export.report.measure import graph_layers, layer_sensitivity
+from sasrec_export.report.measure.evaluation_set import evaluation_set_of_run
 from sasrec_runtime.signature import RECOMMEND
 
 MATRICES = st_numpy.arrays(np.float32, (4, 3), elements=st.floats(-8, 8, width=32))
@@ -65,10 +66,10 @@ class TestLayers:
         assert min(low for low, _ in careless.values()) < -1e6
 
     def test_every_layer_is_ranked_by_what_it_loses(self, bundle: Any, run: Any, model: Any) -> None:
-        evidence = evaluation_data.evidence_of_run(run, run.split())
+        evaluation_set = evaluation_set_of_run(run, run.split())
         variant = layer_sensitivity.graph_variant(bundle)
         assert variant is not None
-        found = layer_sensitivity.measure(bundle, variant, evidence)
+        found = layer_sensitivity.measure(bundle, variant, evaluation_set)
         names = {layer.name for layer in graph_layers.find(model)} | {layer_sensitivity.ALL}
         assert {layer.name for layer in found.layers} == names
         lost = [layer.lost.value for layer in found.layers]

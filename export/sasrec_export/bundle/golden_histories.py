@@ -1,4 +1,4 @@
-"""Histories that nobody had: a bundle goes to every device, and what a person took does not."""
+"""Synthetic histories for the goldens: a bundle goes to every device, so it must not hold the history of a user."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,22 +8,24 @@ from numpy.typing import NDArray
 
 from sasrec_train.log.interactions import Histories
 
-__all__ = ["POPULAR_SHARE", "TELLING", "MadeUp", "is_somebodys"]
+__all__ = ["POPULAR_SHARE", "REVEALING_ITEMS", "HistorySampler", "reveals_a_history"]
 
-TELLING = 3
-"""Items from which a history tells of a person: any one or two items in a row are somebody's, and say nothing."""
+REVEALING_ITEMS = 3
+"""Shortest history that can reveal a user: one or two items in a row occur in many histories."""
+
 TRIES = 200
-"""Draws of one history; where all are somebody's, the log has nearly every history of that length."""
+"""Draws of one history; if all of them are real ones, the log has nearly every history of that length."""
+
 POPULAR_SHARE = 0.5
 """Share of the items that are drawn among the popular ones, the others from the whole catalogue."""
 
 
 @dataclass(frozen=True, slots=True)
-class MadeUp:
-    """Draws histories of a catalogue, none of them a real one."""
+class HistorySampler:
+    """Draws histories of a catalogue, none of which reveals a real one."""
 
     real: Sequence[Histories]
-    """The histories that must not be met: the whole ones first, then what a split left of them."""
+    """The histories that must not be revealed: the whole ones first, then what a split left of them."""
     popular: NDArray[np.int32]
     """Ids of popular items, at least one."""
     n_items: int
@@ -31,24 +33,24 @@ class MadeUp:
     max_len: int
     """Newest items of a history that the network sees."""
     rng: np.random.Generator
-    """Where chance comes from."""
+    """The source of randomness."""
 
     def history(self, length: int, *, repeats: bool = False, share: float = POPULAR_SHARE) -> list[int] | None:
-        """Return a history of that length; None where every one of TRIES draws was somebody's.
+        """Return a history of that length; None where each of TRIES draws revealed a real one.
 
         Args:
             length: In items, at least 1.
-            repeats: Some item stands in it twice or more; else each stands once, as long as the catalogue has enough.
-            share: Of popular items.
+            repeats: Some item occurs twice or more; otherwise each occurs once, as long as the catalogue has enough.
+            share: Share of the items that are drawn among the popular ones.
         """
         for _ in range(TRIES):
             drawn = self._repeating(length, share) if repeats else self.distinct(length, share=share)
-            if not is_somebodys(drawn, self.real, max_len=self.max_len):
+            if not reveals_a_history(drawn, self.real, max_len=self.max_len):
                 return drawn
         return None
 
     def distinct(self, count: int, *, share: float = POPULAR_SHARE) -> list[int]:
-        """Return so many different items; repetitions fill up where the catalogue has fewer."""
+        """Return `count` different items; where the catalogue has fewer, items repeat."""
         found = list(dict.fromkeys(self._items(4 * count, share)))[:count]
         if len(found) < count:
             left = self.rng.permutation(np.setdiff1d(np.arange(1, self.n_items + 1), found))
@@ -69,26 +71,26 @@ class MadeUp:
         return found
 
 
-def is_somebodys(item_ids: Sequence[int], real: Sequence[Histories], *, max_len: int) -> bool:
-    """Say whether made-up ids give a real history away.
+def reveals_a_history(item_ids: Sequence[int], real: Sequence[Histories], *, max_len: int) -> bool:
+    """Return whether synthetic ids reveal a real history.
 
-    They do where their newest max_len items stand in a real one in a row, so also where they are one, or its beginning
-    or end; and where they end with the whole of one, or of what a split left of it. Only what has at least TELLING
-    items counts.
+    They do if their newest max_len items occur in a real one in a row, which includes being one, its beginning or its
+    end. They also do if they end with a whole one, or with what a split left of it. Only histories of at least
+    REVEALING_ITEMS items count.
 
     Args:
         item_ids: Oldest first.
         real: The whole histories first, then parts of them.
         max_len: Newest items of a history that the network sees.
     """
-    if len(item_ids) < TELLING:
+    if len(item_ids) < REVEALING_ITEMS:
         return False
-    newest = item_ids[-max(max_len, TELLING) :]
+    newest = item_ids[-max(max_len, REVEALING_ITEMS) :]
     return _holds(real[0], newest) or any(_is_the_end_of(histories, item_ids) for histories in real)
 
 
 def _holds(histories: Histories, run: Sequence[int]) -> bool:
-    """Say whether the items stand in a history one after the other."""
+    """Return whether the items occur in a history in a row."""
     last = np.flatnonzero(histories.item_ids == run[-1])
     first_of_history = histories.offsets[np.searchsorted(histories.offsets, last, side="right") - 1]
     last = last[last - first_of_history >= len(run) - 1]
@@ -98,13 +100,13 @@ def _holds(histories: Histories, run: Sequence[int]) -> bool:
 
 
 def _is_the_end_of(histories: Histories, item_ids: Sequence[int]) -> bool:
-    """Say whether the items end with a whole history of at least TELLING items."""
+    """Return whether the items end with a whole history of at least REVEALING_ITEMS items."""
     if not histories.item_ids.size:
         return False
     rows = np.flatnonzero(histories.item_ids[histories.offsets[1:] - 1] == item_ids[-1])  # few, of many users
     ends = histories.offsets[rows + 1]
     lengths = ends - histories.offsets[rows]
-    fitting = (lengths >= TELLING) & (lengths <= len(item_ids))
+    fitting = (lengths >= REVEALING_ITEMS) & (lengths <= len(item_ids))
     ends, lengths = ends[fitting], lengths[fitting]
     for back in range(1, len(item_ids) + 1):
         same = histories.item_ids[ends - back] == item_ids[-back]

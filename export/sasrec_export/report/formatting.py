@@ -1,13 +1,32 @@
-"""Numbers as people read them, the same in the table, the page and the comparison."""
+"""Numbers as people read them, the same in the verdict, the table, the page and the comparison.
+
+One sign convention: a difference is variant minus reference, so a minus means that the variant ranks worse. Per cent
+have a space before their sign, as in "95 %", and a minus is the character U+2212.
+"""
 
 from collections.abc import Iterator
 
 from sasrec_export.report.schema import Bucket, Change, Report
 
-__all__ = ["DASH", "caption", "change", "metric", "milliseconds", "passed_over", "share", "signed", "size", "span"]
+__all__ = [
+    "DASH",
+    "caption",
+    "change",
+    "megabytes",
+    "metric",
+    "milliseconds",
+    "per_cent",
+    "rejected",
+    "share",
+    "signed",
+    "size",
+    "span",
+]
 
 DASH = "–"
+"""Stands where nothing was measured."""
 MINUS = "−"
+MB = 1e6
 
 
 def metric(value: float | None, digits: int = 4) -> str:
@@ -31,8 +50,19 @@ def change(found: Change | None, digits: int = 4) -> str:
 
 
 def share(value: float | None, digits: int = 1) -> str:
-    """Return a share in per cent."""
-    return DASH if value is None else f"{value:.{digits}%}".replace("-", MINUS)
+    """Return a share in per cent with a fixed number of digits, as in "8.3 %"."""
+    return DASH if value is None else f"{signed(100 * value, digits).removeprefix('+')} %"
+
+
+def per_cent(value: float, *, sign: bool = False) -> str:
+    """Return a share in per cent with at most two digits, as in "0.5 %" or, with a sign, "+0.5 %"."""
+    text = f"{value * 100:{'+' if sign else ''}.2f}".rstrip("0").rstrip(".")
+    return f"{'0' if text in {'-0', '+0'} else text.replace('-', MINUS)} %"
+
+
+def megabytes(size_bytes: int) -> str:
+    """Return a number of bytes in MB, powers of 1000."""
+    return f"{size_bytes / MB:.2f} MB" if size_bytes >= 1e5 else f"{size_bytes / MB:.2g} MB"
 
 
 def size(size_bytes: int | None) -> str:
@@ -41,7 +71,7 @@ def size(size_bytes: int | None) -> str:
         return DASH
     if size_bytes < 1_000_000:
         return f"{size_bytes / 1e3:,.0f} kB"
-    return f"{size_bytes / 1e6:,.{2 if size_bytes < 1e7 else 1}f} MB"
+    return f"{size_bytes / MB:,.{2 if size_bytes < 1e7 else 1}f} MB"
 
 
 def milliseconds(value: float | None) -> str:
@@ -50,7 +80,7 @@ def milliseconds(value: float | None) -> str:
 
 
 def span(bucket: Bucket) -> str:
-    """Return the values of a bucket, as in "6–10"."""
+    """Return the values of a stratum, as in "6–10"."""
     if bucket.most is None:
         return f"{bucket.least} or more"
     return f"{bucket.least}{DASH}{bucket.most}" if bucket.least < bucket.most else str(bucket.least)
@@ -66,6 +96,6 @@ def caption(report: Report) -> str:
     return f"{report.data}: {users}, {report.protocol}; {against}; {threads}"
 
 
-def passed_over(report: Report) -> Iterator[str]:
-    """Give a line for each variant that was not chosen."""
+def rejected(report: Report) -> Iterator[str]:
+    """Give a line for each variant that was rejected."""
     yield from (f"{other.name}: {other.reason}." for other in report.verdict.passed_over)

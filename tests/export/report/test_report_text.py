@@ -11,9 +11,9 @@ import pytest
 
 from sasrec_export import markdown
 from sasrec_export.errors import ExportError
-from sasrec_export.report import schema
+from sasrec_export.report import formatting, schema
 from sasrec_export.report.schema import Change, Report
-from sasrec_export.report.show import compare, formatting, html, plots, text
+from sasrec_export.report.show import compare, html, plots, text
 
 pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
 
@@ -76,7 +76,7 @@ def test_a_report_of_another_version_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_report_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text('{"report_version": 2}')
-    with pytest.raises(ExportError, match=r"is no report\.json"):
+    with pytest.raises(ExportError, match=r"is not a report\.json"):
         schema.decode(path)
 
 
@@ -222,16 +222,16 @@ def test_a_live_tag_on_the_page_would_be_found(report: Report) -> None:
     assert ("img", ("src", "onerror")) in Tags(shown).found
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_nothing_from_outside_reaches_a_terminal(report: Report, text: str) -> None:
-    damaged = hostile(report, text)
-    for shown in (text.table(damaged), compare.text(report, damaged), compare.text(damaged, report)):
+@pytest.mark.parametrize("from_outside", HOSTILE)
+def test_nothing_from_outside_reaches_a_terminal(report: Report, from_outside: str) -> None:
+    damaged = hostile(report, from_outside)
+    for shown in (text.table(damaged), compare.render(report, damaged), compare.render(damaged, report)):
         assert not any(markdown.is_hidden(character) for character in shown.replace("\n", ""))
     assert len(text.table(damaged).splitlines()) == len(text.table(hostile(report, "plain")).splitlines())
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-def test_nothing_from_outside_is_live_in_markdown(report: Report, text: str) -> None:
+@pytest.mark.parametrize("from_outside", HOSTILE)
+def test_nothing_from_outside_is_live_in_markdown(report: Report, from_outside: str) -> None:
     def kinds(shown: str) -> list[str]:
         markdown_it = pytest.importorskip("markdown_it")
         tokens = markdown_it.MarkdownIt("commonmark").enable("table").parse(shown)
@@ -239,8 +239,8 @@ def test_nothing_from_outside_is_live_in_markdown(report: Report, text: str) -> 
         return [token.type for token in inner if token.type not in ("text", "text_special")]
 
     plain = hostile(report, "plain")
-    assert kinds(text.markdown(hostile(report, text))) == kinds(text.markdown(plain))
-    theirs, ours = (compare.text(report, other, markdown=True) for other in (hostile(report, text), plain))
+    assert kinds(text.markdown(hostile(report, from_outside))) == kinds(text.markdown(plain))
+    theirs, ours = (compare.render(report, other, markdown=True) for other in (hostile(report, from_outside), plain))
     assert kinds(theirs) == kinds(ours)
 
 
@@ -251,7 +251,7 @@ def test_a_report_that_named_its_users_still_reads(report: Report, tmp_path: Pat
     path = tmp_path / "report.json"
     path.write_text(json.dumps(written))
     assert schema.decode(path).variants[0].worst_users[0].user == "alice"
-    assert compare.text(schema.decode(path), report)
+    assert compare.render(schema.decode(path), report)
 
 
 def test_an_interval_is_shown_beside_its_difference() -> None:

@@ -9,15 +9,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sasrec_export.bundle import goldens
-from sasrec_export.bundle.made_up import TELLING, MadeUp, is_somebodys
+from sasrec_export.bundle.golden_histories import REVEALING_ITEMS, HistorySampler, reveals_a_history
 from sasrec_train.log.interactions import Histories
 
 POPULAR = np.array([1, 2, 3], np.int32)
 
 
-def made_up(*logs: list[list[int]], n_items: int, max_len: int = 4, seed: int = 0) -> MadeUp:
+def made_up(*logs: list[list[int]], n_items: int, max_len: int = 4, seed: int = 0) -> HistorySampler:
     real = [Histories.from_lists(log) for log in logs]
-    return MadeUp(real, POPULAR[:n_items], n_items, max_len, np.random.default_rng(seed))
+    return HistorySampler(real, POPULAR[:n_items], n_items, max_len, np.random.default_rng(seed))
 
 
 def stands_in(run: Sequence[int], history: Sequence[int]) -> bool:
@@ -38,9 +38,9 @@ def stands_in(run: Sequence[int], history: Sequence[int]) -> bool:
         ([5, 6], False),  # tells of nobody
     ],
 )
-def test_a_history_is_somebodys_where_it_gives_one_away(item_ids: list[int], found: bool) -> None:
+def test_a_history_reveals_a_history_where_it_gives_one_away(item_ids: list[int], found: bool) -> None:
     real = [Histories.from_lists([[4, 5, 6, 7], [], [8, 8, 8]])]
-    assert is_somebodys(item_ids, real, max_len=4) is found
+    assert reveals_a_history(item_ids, real, max_len=4) is found
 
 
 @settings(max_examples=500, deadline=None)
@@ -49,13 +49,13 @@ def test_it_is_what_plain_lists_say(seed: int, users: int, length: int, max_len:
     rng = np.random.default_rng(seed)
     log = [rng.integers(1, 4, rng.integers(0, 9)).tolist() for _ in range(users)]
     item_ids = rng.integers(1, 4, length).tolist()
-    newest = item_ids[-max(max_len, TELLING) :]
-    telling = len(item_ids) >= TELLING
+    newest = item_ids[-max(max_len, REVEALING_ITEMS) :]
+    telling = len(item_ids) >= REVEALING_ITEMS
     window = telling and any(stands_in(newest, history) for history in log)
     whole = telling and any(
-        len(history) >= TELLING and item_ids[-len(history) :] == history for history in log if history
+        len(history) >= REVEALING_ITEMS and item_ids[-len(history) :] == history for history in log if history
     )
-    assert is_somebodys(item_ids, [Histories.from_lists(log)], max_len=max_len) is (window or whole)
+    assert reveals_a_history(item_ids, [Histories.from_lists(log)], max_len=max_len) is (window or whole)
 
 
 def test_the_one_history_that_nobody_had_is_found() -> None:
@@ -85,11 +85,11 @@ def test_no_golden_history_of_more_than_three_items_is_a_real_users(seed: int, n
     real = [Histories.from_lists(part) for part in (log, *parts)]
     for request in goldens.draw(real, n_items=n_items, max_len=max_len, popular=[1, 2], seed=seed):
         drawn = request.history_ids
-        if len(drawn) > TELLING:
-            seen = drawn[-max(max_len, TELLING) :]
+        if len(drawn) > REVEALING_ITEMS:
+            seen = drawn[-max(max_len, REVEALING_ITEMS) :]
             assert not any(stands_in(seen, history) for history in log)
             for history in itertools.chain(log, *parts):
-                assert len(history) < TELLING or drawn[-len(history) :] != history
+                assert len(history) < REVEALING_ITEMS or drawn[-len(history) :] != history
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from sasrec_export.bundle import card
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import golden as golden_module
 
-BUNDLE = Path(__file__).parents[1] / "golden" / "bundle_v1"
+BUNDLE = Path(__file__).parents[2] / "golden" / "bundle_v1"
 ODD_KEYS = [
     "plain",
     'a "quote"',

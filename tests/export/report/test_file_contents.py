@@ -1,11 +1,13 @@
 """What stands in the files of a variant."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from sasrec_export.report.measure import file_contents
+from sasrec_export.report.measure import file_contents, stored_files
+from sasrec_runtime.bundle import Bundle
 
 pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
 
@@ -20,12 +22,14 @@ def test_a_float_table_has_four_bytes_a_number_and_no_scales(bundle: Any, name: 
     assert found.row_scales is None
 
 
-@pytest.mark.parametrize(("name", "way"), [("onnx-wi8", "stretched"), ("tflite-wi8", "quantized")])
-def test_an_int8_table_is_found_with_the_scale_of_every_item(trained: Any, bundle: Any, name: str, way: str) -> None:
+@pytest.mark.parametrize(("name", "transform"), [("onnx-wi8", "smooth"), ("tflite-wi8", "none")])
+def test_an_int8_table_is_found_with_the_scale_of_every_item(
+    trained: Any, bundle: Any, name: str, transform: str
+) -> None:
     found = file_contents.read(bundle, bundle.variant(name))
     assert found is not None
     assert found.row_scales is not None
-    np.testing.assert_allclose(found.row_scales, getattr(trained, way)(127).scales[1:], rtol=1e-5)
+    np.testing.assert_allclose(found.row_scales, trained.quantized(127, transform).scales[1:], rtol=1e-5)
     assert found.table_bytes < 4 * ROWS * DIM
 
 
@@ -40,15 +44,17 @@ def test_the_operators_are_those_of_recommend(bundle: Any, name: str, operator: 
 
 
 @pytest.mark.parametrize("name", ["onnx-wi8", "tflite-wi8"])
-def test_files_that_cannot_be_read_here_have_no_parts(bundle: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_cannot_be_read_here_have_no_known_contents(
+    bundle: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(file_contents.importlib.util, "find_spec", lambda _: None)
     assert file_contents.read(bundle, bundle.variant(name)) is None
 
 
-@pytest.mark.parametrize(
-    ("shape", "is_table"),
-    [((139, 24), True), ((256, 24), True), ((256, 1, 16), True), ((139,), True), ((278,), True), ((24, 48), False),
-     ((24,), False)],
-)  # fmt: skip
-def test_a_table_is_told_by_its_rows(shape: tuple[int, ...], is_table: bool) -> None:
-    assert file_contents._is_table(shape, ROWS) is is_table
+def test_a_file_without_the_name_of_the_table_has_a_table_of_unknown_size() -> None:
+    old = Bundle.open(Path(__file__).parents[2] / "golden" / "bundle_v1")
+    found = file_contents.read(old, old.variant("tflite-wi8"))
+    assert found is not None
+    assert found.table_bytes is None
+    assert found.row_scales is None
+    assert stored_files.read(old, old.variant("tflite-wi8")).encoder_bytes is None

@@ -16,26 +16,26 @@ from sasrec_train.log.interactions import Histories, Interactions
 from sasrec_train.run import Run
 from sasrec_train.split import HeldOut, Split, SplitConfig, split
 
-__all__ = ["Evidence", "evidence_of", "evidence_of_run", "making_of", "shown_name"]
+__all__ = ["EvaluationSet", "evaluation_set_of_log", "evaluation_set_of_run", "log_settings", "shown_name"]
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """What a bundle is judged by, in its own item ids."""
+class EvaluationSet:
+    """What a bundle is evaluated on, in its own item ids."""
 
     data: str
-    """Name of the log, without the place where it lay."""
+    """Name of the log, without its folder."""
     split: str
-    """How the items were held back."""
+    """How the items were held out, a kind of SplitConfig."""
     held_out: HeldOut
-    """Users with one item each held back."""
+    """H users with one held-out item each."""
     train: Histories
     """What the model may have learned from: item counts, and histories to measure ranges on."""
     user_keys: Sequence[str] | None = None
-    """(H,). Keys of the held-out users; None: a report is not to name them."""
+    """(H,). Keys of the held-out users; None where the report must not name them."""
 
-    def sample(self, most: int, seed: int) -> "Evidence":
-        """Return at most that many of the users, drawn from the seed, in their order."""
+    def sample(self, most: int, seed: int) -> "EvaluationSet":
+        """Return at most `most` of the users, drawn with `seed`, in their order."""
         if self.held_out.users.size <= most:
             return self
         numbered = replace(self.held_out, users=np.arange(self.held_out.users.size))
@@ -46,49 +46,49 @@ class Evidence:
 
 
 def shown_name(log: Interactions) -> str:
-    """Return what a bundle and a report call the log: a file by its name, never by where it lay on this machine."""
+    """Return the name of the log in a bundle and a report: of a file its name, without the folders of this machine."""
     return PurePath(log.name).name
 
 
-def making_of(run: Run) -> dict[str, Any]:
-    """Return what a bundle says of how its log was filtered and split."""
+def log_settings(run: Run) -> dict[str, Any]:
+    """Return how the log was filtered and split, as the manifest records it."""
     split_config = run.config.split or SplitConfig()
     return {"filters": msgspec.to_builtins(run.config.filters), "split": msgspec.to_builtins(split_config)}
 
 
-def evidence_of_run(run: Run, parts: Split) -> Evidence:
-    """Return what a run's own bundle is judged by."""
+def evaluation_set_of_run(run: Run, parts: Split) -> EvaluationSet:
+    """Return what the bundle of a run is evaluated on: the test items of its split."""
     kind = (run.config.split or SplitConfig()).kind
-    return Evidence(shown_name(run.interactions), kind, parts.test, parts.train)
+    return EvaluationSet(shown_name(run.interactions), kind, parts.test, parts.train)
 
 
-def evidence_of(
+def evaluation_set_of_log(
     log: Interactions,
     bundle: Bundle,
     *,
     split_config: SplitConfig | None = None,
     name_users: bool = False,
     say: Callable[[str], None] = lambda _: None,
-) -> Evidence:
+) -> EvaluationSet:
     """Return the test items of `log` (leave-one-out by default), translated by item key into the bundle's ids.
 
-    Items that the bundle does not know are left out of the histories; users whose held-out item it does not know
-    cannot be judged and are left out too. Both are said, and where the bundle was trained on another split.
+    Items that are not in the bundle are filtered out of the histories. Users whose held-out item is not in it are
+    filtered out too. `say` is told both, and whether the bundle was trained on another split.
 
     Args:
-        log: Whom to judge by.
-        bundle: What is judged.
+        log: The interactions to evaluate on.
+        bundle: The bundle to evaluate.
         split_config: How the log is split; None: leave-one-out.
         name_users: Keep the users' keys, for the list of those who lost most.
-        say: Told what was left out.
+        say: Told what was filtered out.
 
     Raises:
-        ExportError: The log and the bundle have no item in common to judge by.
+        ExportError: The log and the bundle have no held-out item in common.
     """
     asked, trained = split_config or SplitConfig(), _split_of(bundle)
     if trained is not None and trained != asked:
         say(
-            f"the model was trained with {_options(trained)}, this report judges with {_options(asked)}: "
+            f"the model was trained with {_options(trained)}, this report evaluates with {_options(asked)}: "
             "it may have learned from the test items."
         )
     parts = split(log, asked).apply(log.histories)
@@ -107,10 +107,10 @@ def evidence_of(
     if unknown_items or rows.size < len(targets):
         say(
             f"{unknown_items} history items and {len(targets) - rows.size} held-out items of "
-            f"{markdown.visible(log.name)} are not in the bundle's vocabulary and were left out."
+            f"{markdown.visible(log.name)} are not in the bundle's vocabulary and were filtered out."
         )
     users = test.users[rows]
-    return Evidence(
+    return EvaluationSet(
         data=shown_name(log),
         split=asked.kind,
         held_out=HeldOut(users=users, histories=histories, targets=targets[rows]),
@@ -120,7 +120,7 @@ def evidence_of(
 
 
 def _translated(histories: Histories, translation: NDArray[np.int32]) -> tuple[Histories, int]:
-    """Return the histories in other ids, and how many items have none and were left out."""
+    """Return the histories in other ids, and how many items have no id there and were filtered out."""
     ids = translation[histories.item_ids]
     known = ids > 0
     lengths = np.bincount(histories.rows()[known], minlength=len(histories))
@@ -128,7 +128,7 @@ def _translated(histories: Histories, translation: NDArray[np.int32]) -> tuple[H
 
 
 def _split_of(bundle: Bundle) -> SplitConfig | None:
-    """Return the split that making_of recorded; None where the bundle does not say."""
+    """Return the split that log_settings recorded; None where the bundle does not say."""
     try:
         return msgspec.convert(bundle.manifest.model.hyper_parameters["data"]["split"], SplitConfig)
     except (KeyError, TypeError, msgspec.ValidationError):

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from sasrec_export.cli import main
-from sasrec_export.report import probe, schema
-from sasrec_export.report.measure import build_report, evaluation_data, ranking
-from sasrec_export.report.measure.evaluation_data import evidence_of, shown_name
+from sasrec_export.report import schema
+from sasrec_export.report.measure import build_report, ranking
+from sasrec_export.report.measure.evaluation_set import evaluation_set_of_log, evaluation_set_of_run, shown_name
 from sasrec_export.report.measure.ranking import NOT_LISTED, Lists
 from sasrec_export.report.show import html
 from sasrec_runtime.engines import installed
@@ -56,7 +56,7 @@ def test_a_log_is_called_by_its_file_name_not_by_its_place() -> None:
 
 @pytest.mark.parametrize(("out", "relation"), [("b", "is read and to be"), ("b/report", "lies in"), (".", "holds")])
 def test_the_bundle_that_is_measured_is_never_replaced(runner, tmp_path, out, relation) -> None:
-    shutil.copytree(Path(__file__).parents[1] / "golden" / "bundle_v2", tmp_path / "b")
+    shutil.copytree(Path(__file__).parents[2] / "golden" / "bundle_v2", tmp_path / "b")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     arguments = ["report", str(tmp_path / "b"), "--data", LOG, "--out", str(tmp_path / out), "--force"]
     result = runner.invoke(main, arguments)
@@ -160,14 +160,14 @@ class TestEndToEnd:
 
     def test_a_log_with_telling_keys_leaves_none_of_them_in_a_report(self, bundle, run, runner, tmp_path) -> None:
         log = tmp_path / "somebodys folder" / "log.csv"
-        evaluation_data.parent.mkdir()
+        log.parent.mkdir()
         interactions = run.interactions
         lines = [
             f"person{user}@example.org,{interactions.item_keys[item_id - 1]}\n"
             for user, history in enumerate(interactions.histories)
             for item_id in history
         ]
-        evaluation_data.write_text("user,item\n" + "".join(lines))
+        log.write_text("user,item\n" + "".join(lines))
         out = tmp_path / "report"
         command = ["report", str(bundle.path), "--data", str(log), "--users", "40", "--out", str(out)]
         result = runner.invoke(main, command)
@@ -193,7 +193,7 @@ class TestEndToEnd:
         ],
         ids=lambda value: " ".join(value) if isinstance(value, list) else "",
     )
-    def test_an_option_that_is_no_number_of_its_range_is_refused(self, bundle, runner, option, message) -> None:
+    def test_an_option_outside_its_range_is_refused(self, bundle, runner, option, message) -> None:
         result = runner.invoke(main, ["report", str(bundle.path), "--data", LOG, *option])
         assert result.exit_code == 2
         assert message in result.stderr
@@ -201,7 +201,7 @@ class TestEndToEnd:
     def test_a_drop_without_a_per_cent_sign_is_refused(self, bundle, runner) -> None:
         result = runner.invoke(main, ["report", str(bundle.path), "--data", LOG, "--max-ndcg-drop", "0.5"])
         assert result.exit_code == 2
-        assert "'0.5' is no share, expected per cent from 0% to 100%, such as 0.5%." in result.stderr
+        assert "'0.5' is not a share, expected per cent from 0% to 100%, such as 0.5%." in result.stderr
 
     def test_an_unknown_variant_to_compare_with_is_refused(self, bundle, runner) -> None:
         result = runner.invoke(main, ["report", str(bundle.path), "--data", LOG, "--against", "onnx-fp23"])
@@ -228,10 +228,7 @@ class TestEndToEnd:
             return load(variant, submodule)
 
         monkeypatch.setattr(installed, "load_runtime", without_litert)
-        monkeypatch.setattr(probe, "probe", lambda *_, threads: {"load_ms": 1.0})
-        report = build_report.build_report(
-            bundle, evaluation_data.evidence_of_run(run, run.split()), users=20, detail=False
-        )
+        report = build_report.build_report(bundle, evaluation_set_of_run(run, run.split()), users=20, detail=False)
         assert {row.runtime for row in report.variants} == {"onnx"}
         assert {row.reason for row in report.not_measured} == {"not measured: LiteRT is not here."}
 
@@ -248,7 +245,7 @@ class TestEndToEnd:
         timed = replace(run.interactions, times=np.arange(run.interactions.histories.item_ids.size))
         config = SplitConfig(kind="temporal", test_share=0.5)
         said: list[str] = []
-        held_out = evidence_of(timed, bundle, split_config=config, say=said.append).held_out
+        held_out = evaluation_set_of_log(timed, bundle, split_config=config, say=said.append).held_out
         expected = split(timed, config).apply(timed.histories).test
         assert held_out.users.tolist() == expected.users.tolist()
         assert held_out.targets.tolist() == expected.targets.tolist()
@@ -259,8 +256,8 @@ class TestEndToEnd:
 
     def test_a_report_on_the_split_of_the_training_says_nothing_of_it(self, bundle, run) -> None:
         said: list[str] = []
-        evidence = evidence_of(run.interactions, bundle, say=said.append)
-        assert evidence.held_out.users.size == run.split().test.users.size
+        evaluation_set = evaluation_set_of_log(run.interactions, bundle, say=said.append)
+        assert evaluation_set.held_out.users.size == run.split().test.users.size
         assert said == []
 
     def test_the_page_shows_every_variant_and_fetches_nothing(self, exported) -> None:

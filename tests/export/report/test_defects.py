@@ -8,11 +8,12 @@ import pytest
 
 onnx_ir = pytest.importorskip("onnx_ir")
 
-from export import defects  # noqa: E402 - needs onnx_ir
+from export.report import defects  # noqa: E402 - needs onnx_ir
 from sasrec_export import recipes  # noqa: E402
 from sasrec_export.encoder import calibration  # noqa: E402
-from sasrec_export.report.measure import evaluation_data, graph_layers, layer_sensitivity  # noqa: E402
+from sasrec_export.report.measure import graph_layers, layer_sensitivity  # noqa: E402
 from sasrec_export.report.measure.build_report import build_report  # noqa: E402
+from sasrec_export.report.measure.evaluation_set import evaluation_set_of_run  # noqa: E402
 from sasrec_export.report.schema import Budget, Report  # noqa: E402
 from sasrec_runtime.bundle import Bundle  # noqa: E402
 from sasrec_train.log.interactions import Histories, Interactions  # noqa: E402
@@ -25,9 +26,9 @@ N_CHAIN_ITEMS, MAX_LEN = 60, 12
 
 
 def judge(bundle: Bundle, run: Any, **options: Any) -> Report:
-    evidence = evaluation_data.evidence_of_run(run, run.split())
+    evaluation_set = evaluation_set_of_run(run, run.split())
     budget = Budget(max_ndcg_drop=0.5)  # so wide that only what is broken is passed over
-    return build_report(bundle, evidence, detail=False, budget=budget, **options)
+    return build_report(bundle, evaluation_set, detail=False, budget=budget, **options)
 
 
 def reason(report: Report, name: str) -> str:
@@ -41,7 +42,7 @@ def test_a_corrupted_scale_is_named_in_the_verdict(factor: float, bundle: Any, r
 
     report = judge(defects.plant(bundle, DAMAGED, corrupt, tmp_path / "bundle"), run)
     assert reason(report, DAMAGED).startswith(
-        f"1 of its items' rows look damaged: the scores of item {_key(bundle, ROW)} "
+        f"1 of its items' rows look corrupted: the scores of item {_key(bundle, ROW)} "
     )
 
 
@@ -51,7 +52,7 @@ def test_swapped_item_rows_are_named_in_the_verdict(bundle: Any, run: Any, tmp_p
             defects.set_rows(model, name, lambda rows: rows[_swapped(len(rows))])
 
     report = judge(defects.plant(bundle, DAMAGED, swap, tmp_path / "bundle"), run)
-    assert reason(report, DAMAGED).startswith("2 of its items' rows look damaged")
+    assert reason(report, DAMAGED).startswith("2 of its items' rows look corrupted")
     damaged = report.variant(DAMAGED)
     assert damaged is not None
     assert {row.item_id for row in damaged.rows if row.suspect} == {ROW, OTHER_ROW}

@@ -38,10 +38,10 @@ def test_the_smallest_variant_inside_the_budget_is_shipped(budget: Budget, ship:
     assert verdict.judge(ALL, [], reference=FP32, budget=budget).ship == ship
 
 
-def test_each_other_variant_is_passed_over_for_a_reason() -> None:
+def test_each_other_variant_is_rejected_for_a_reason() -> None:
     found = verdict.judge(ALL, [], reference=FP32, budget=Budget(max_ndcg_drop=0.005))
     assert {other.name: other.reason for other in found.passed_over} == {
-        "wi4": "it loses 10 % of NDCG@10, more than 0.5 %",
+        "wi4": "its NDCG@10 is 10 % lower, at most 0.5 % lower is allowed",
         "fp32": "it fits, but is 4.0 times as large",
     }
 
@@ -50,7 +50,8 @@ def test_the_sentence_says_what_is_lost_and_how_sure_that_is() -> None:
     sentence = verdict.judge(ALL, [], reference=FP32, budget=Budget(max_ndcg_drop=0.005)).sentence
     assert sentence == (
         "Ship wi8: with 1.00 MB it is the smallest variant inside the budget (NDCG@10 at most 0.5 % lower); "
-        "it loses 0.2 % of NDCG@10 (95 % interval −0.5 % to +0.9 %) against fp32, and its p99 is 1 ms here."
+        "its NDCG@10 is 0.2 % lower than that of fp32 (difference −0.2 %, 95 % interval −0.9 % to +0.5 %), "
+        "and its p99 is 1 ms here."
     )
 
 
@@ -62,13 +63,13 @@ def test_a_sentence_that_ships_nothing_says_what_the_smallest_lacks() -> None:
     )
 
 
-def test_a_variant_with_a_damaged_row_is_never_shipped() -> None:
+def test_a_variant_with_a_corrupted_row_is_never_shipped() -> None:
     row = RowError(item_id=3, key="k3", title="Three", error=2.0, relative=1.1, suspect=True)
-    damaged = variant("wi4", size=600_000, rows=[row], suspect_rows=1)
-    found = verdict.judge([FP32, WI8, damaged], [], reference=FP32, budget=Budget(max_ndcg_drop=0.5))
+    corrupted = variant("wi4", size=600_000, rows=[row], suspect_rows=1)
+    found = verdict.judge([FP32, WI8, corrupted], [], reference=FP32, budget=Budget(max_ndcg_drop=0.5))
     assert found.ship == "wi8"
     assert found.passed_over[0].reason == (
-        "1 of its items' rows look damaged: the scores of item k3 (Three) are off by 2, 110 % of their size"
+        "1 of its items' rows look corrupted: the scores of item k3 (Three) are off by 2, 110 % of their size"
     )
 
 
@@ -84,7 +85,7 @@ def test_without_a_reference_and_a_limit_on_the_drop_the_sentence_says_so() -> N
     assert "there is nothing to compare with" in found.sentence
 
 
-def test_a_variant_that_was_not_measured_is_passed_over() -> None:
+def test_a_variant_that_was_not_measured_is_rejected() -> None:
     missing = NotMeasured(name="tflite-wi8", reason="not measured: no LiteRT")
     found = verdict.judge(ALL, [missing], reference=FP32, budget=Budget())
     assert found.passed_over[-1].reason == "not measured: no LiteRT"
@@ -94,3 +95,17 @@ def test_of_two_equally_small_variants_the_faster_is_shipped() -> None:
     slow = variant("slow", size=500_000, latency_p50_ms=2.0)
     fast = variant("fast", size=500_000, latency_p50_ms=1.0)
     assert verdict.judge([slow, fast], [], reference=FP32, budget=Budget()).ship == "fast"
+
+
+@pytest.mark.parametrize(
+    ("ndcg", "words"),
+    [
+        (0.0998, "its NDCG@10 is 0.2 % lower than that of fp32"),
+        (0.1003, "its NDCG@10 is 0.3 % higher than that of fp32"),
+        (0.1, "its NDCG@10 is that of fp32"),
+    ],
+    ids=["lower", "higher", "equal"],
+)
+def test_the_sentence_tells_the_direction_in_words(ndcg: float, words: str) -> None:
+    found = verdict.judge([FP32, variant("wi8", size=1000, ndcg=ndcg)], [], reference=FP32, budget=Budget())
+    assert words in found.sentence

@@ -79,10 +79,10 @@ def test_no_history_of_the_bundle_is_one_of_the_log(bundle, run) -> None:
 
 
 def test_the_answers_of_a_real_history_would_be_seen(bundle, run) -> None:
-    from sasrec_export.bundle.made_up import is_somebodys
+    from sasrec_export.bundle.golden_histories import reveals_a_history
 
     real = run.interactions.histories
-    assert is_somebodys(real[3].tolist()[:-1], [real], max_len=bundle.manifest.model.max_len)
+    assert reveals_a_history(real[3].tolist()[:-1], [real], max_len=bundle.manifest.model.max_len)
 
 
 def test_a_swapped_item_row_ends_the_export_without_a_bundle(run, runner, tmp_path, monkeypatch) -> None:
@@ -194,7 +194,7 @@ def test_force_does_not_replace_what_export_did_not_write(run, runner, tmp_path)
     app, noted = tmp_path / "app", tmp_path / "noted"
     app.mkdir()
     (app / "manifest.json").write_text('{"name": "My PWA"}')
-    shutil.copytree(Path(__file__).parents[1] / "golden" / "bundle_v2", noted)
+    shutil.copytree(Path(__file__).parents[2] / "golden" / "bundle_v2", noted)
     (noted / "notes.txt").write_text("mine")
     before = sorted(tmp_path.rglob("*"))
     said = [
