@@ -1,7 +1,6 @@
 """The version stands in pyproject.toml, and the changelog agrees. tests/js/test_package.py looks at package.json."""
 
 import re
-import re
 import tomllib
 from pathlib import Path
 
