@@ -33,8 +33,8 @@ def text_of(document: str) -> str:
 
 
 def python_of(readme: str) -> str:
-    (code,) = re.findall(r"```python\n(.*?)```", text_of(readme), re.DOTALL)
-    return code
+    """Return the first snippet of Python in a document."""
+    return re.findall(r"```python\n(.*?)```", text_of(readme), re.DOTALL)[0]
 
 
 def anchors_of(document: Path) -> set[str]:
