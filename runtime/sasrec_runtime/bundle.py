@@ -138,12 +138,13 @@ class Bundle:
         Raises:
             VariantError: There is none; the message lists those there are.
         """
-        variant = self.manifest.variant(name)
+        is_text = isinstance(name, str)  # an array would be compared element by element
+        variant = self.manifest.variant(name) if is_text else None
         if variant is None:
             import difflib  # noqa: PLC0415 - only on the way to an error
 
             names = [variant.name for variant in self.manifest.variants]
-            closest = difflib.get_close_matches(name if isinstance(name, str) else "", names, 1, cutoff=0.0)
+            closest = difflib.get_close_matches(name if is_text else "", names, 1, cutoff=0.0)
             raise VariantError(
                 f"variant is {shown(name)}, expected one of {_listed(names, ', ')}. Did you mean {closest[0]!r:.80}?"
             )

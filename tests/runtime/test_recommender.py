@@ -401,7 +401,7 @@ def test_what_is_not_a_sequence_of_histories_is_refused(recommender: Recommender
         recommender.score_batch([["apple"]], lists)
 
 
-@pytest.mark.parametrize("name", [5, pytest.param(10**5000, id="5,001 digits"), ["onnx-fp32"], b"onnx"])
+@pytest.mark.parametrize("name", [5, pytest.param(10**5000, id="5,001 digits"), ["onnx-fp32"], b"onnx", np.arange(3)])
 def test_a_variant_that_is_not_text_is_refused(shared_bundle: Path, name: Any) -> None:
     with pytest.raises(VariantError, match=r"variant is .*, expected one of onnx-fp32"):
         Recommender.load(shared_bundle, variant=name)
