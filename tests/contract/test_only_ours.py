@@ -74,7 +74,7 @@ def start_a_job(out: Path, force: bool, resume: bool) -> None:
 
 def start_a_training(out: Path, force: bool, resume: bool) -> None:
     checkpoints = Checkpoints(out.with_name(f"{out.name}.training"), {})
-    folder.check(out, force=force, resume=resume)
+    run.check(out, force=force, resume=resume)
     with checkpoints.held(out):
         checkpoints.remove()
 
