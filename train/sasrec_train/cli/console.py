@@ -102,12 +102,8 @@ def table(result: dict[str, Any]) -> str:
 
 def _aligned(rows: list[tuple[str, ...]], widths: tuple[int, ...]) -> list[str]:
     """Return rows as lines of aligned columns: left-aligned, or right-aligned where a width is negative."""
-    return [
-        "".join(
-            f"{cell:<{width}}" if width > 0 else f"{cell:>{-width}}" for cell, width in zip(row, widths, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
+    formats = [f"<{width}" if width > 0 else f">{-width}" for width in widths]
+    return ["".join(map(format, row, formats)).rstrip() for row in rows]
 
 
 def _protocols(result: dict[str, Any]) -> dict[str, str]:
