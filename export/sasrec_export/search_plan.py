@@ -1,7 +1,9 @@
 """How the rows of an item table are searched for the k best: in one stage, or block by block.
 
-In two stages, the best of each block of rows comes first, then the items of the k best blocks. That is exact: an item
-among the k best that lay in no chosen block would be beaten by the best of each of the k chosen ones.
+In two stages, the maximum of each block of rows comes first, then the items of the k blocks with the largest maxima.
+This is exact. Proof: an item outside the chosen blocks is at most the maximum of its block, which is at most each of
+the k chosen maxima, so k items are at least as good. The idea is that of block-wise top-k in approximate
+nearest-neighbour search (Chern et al. 2022, arXiv 2206.14286), which keeps one item per block and is not exact.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a writer of variants is given and what it returns."""
+"""The interface of a writer of variants, and what it returns."""
 
 from dataclasses import dataclass
 from pathlib import Path

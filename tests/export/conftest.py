@@ -1,7 +1,10 @@
 """Fixtures of the export tests: one small trained run, its bundle, and the same requests on every backend."""
 
+import dataclasses
+import fcntl
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,32 +69,66 @@ class Scorer:
         return REPEAT_ATOL[self.name]
 
 
-@pytest.fixture(scope="session")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A small network trained for two epochs on a synthetic log, with titles."""
-    import dataclasses
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a folder that need TensorFlow in one worker: its fixtures are then made once."""
+    for item in items:
+        folder = item.path.parent
+        needs_run = item.get_closest_marker("tf") or "run" in getattr(item, "fixturenames", ())
+        if needs_run and item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.xdist_group(f"export/{folder.name}"))
 
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all workers of pytest-xdist share."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "export"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@contextmanager
+def only_one_worker(folder: Path) -> Iterator[None]:
+    """Wait until no other worker is in here; the first one makes what the others then read."""
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def run(shared: Path) -> Any:
+    """A small network trained for two epochs on a synthetic log, with titles."""
     from sasrec_train import config, datasets
     from sasrec_train import run as run_module
 
-    log = datasets.load("synthetic:items=140,users=150,mean_length=18,seed=3")
-    log = dataclasses.replace(log, titles=[f"Title {key}" for key in log.item_keys])
-    model, recipe = config.preset(
-        "modern",
-        n_items=log.n_items,
-        model={"max_len": MAX_LEN, "hidden_dim": 24, "ffn_dim": 24},
-        train={"epochs": 2, "learning_rate": 0.01},
-    )
-    return run_module.create(log, model, recipe, tmp_path_factory.mktemp("run") / "run")
+    with only_one_worker(shared):
+        if not (shared / "run").exists():
+            log = datasets.load("synthetic:items=140,users=150,mean_length=18,seed=3")
+            log = dataclasses.replace(log, titles=[f"Title {key}" for key in log.item_keys])
+            model, train = config.preset(
+                "modern",
+                n_items=log.n_items,
+                model={"max_len": MAX_LEN, "hidden_dim": 24, "ffn_dim": 24},
+                train={"epochs": 2, "learning_rate": 0.01},
+            )
+            run_module.create(log, model, train, shared / "run")
+    return run_module.Run.load(shared / "run")
 
 
 @pytest.fixture(scope="session")
-def exported(run: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def exported(run: Any, shared: Path) -> Any:
     """(bundle, report) of that run with every variant."""
     from sasrec_export import recipes
     from sasrec_export.bundle.write import write_bundle
+    from sasrec_export.report import schema
+    from sasrec_runtime.bundle import Bundle
 
-    return write_bundle(run, tmp_path_factory.mktemp("bundle") / "bundle", plans=recipes.plan())
+    with only_one_worker(shared):
+        if not (shared / "bundle").exists():
+            write_bundle(run, shared / "bundle", plans=recipes.plan())
+    bundle = Bundle.open(shared / "bundle")
+    return bundle, schema.decode(bundle.path / "report.json")
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from sasrec_export.bundle.goldens import Request
 from sasrec_export.bundle.parity import OneByOne, Reference
 from sasrec_export.bundle.variants import entry_of
 from sasrec_export.encoder import calibration
-from sasrec_export.encoder.export_model import ExportModel, ItemTable
+from sasrec_export.encoder.export_model import ExportModel, ItemTable, check_weights
 from sasrec_export.errors import ExportError, ParityError
 from sasrec_export.recipes import VariantPlan
 from sasrec_export.report import progress, schema
@@ -98,7 +98,9 @@ def write_bundle(
         say("loading the trained model")
         split = run.split()
         histories = calibration.sample(split.train, max_len=run.model_config.max_len, seed=run.seed)
-        model = ExportModel(run.model(), calibration=histories, top_k=min(top_k, run.interactions.n_items))
+        network = run.model()
+        check_weights(network)
+        model = ExportModel(network, calibration=histories, top_k=min(top_k, run.interactions.n_items))
         plans = [_with_places(plan, run) for plan in plans]
         manifest = _describe(run, split, folder)
         requests = _requests(run, split, manifest)

@@ -9,7 +9,7 @@ from sasrec_train.log.interactions import Histories
 __all__ = ["HISTORIES", "sample"]
 
 HISTORIES = 1024
-"""How many are taken: ranges hardly move beyond some fifty, the users' second moment needs several per dimension."""
+"""Histories taken: ranges hardly change beyond about fifty, the users' second moment needs several per dimension."""
 
 
 def sample(histories: Histories, *, max_len: int, seed: int, count: int = HISTORIES) -> NDArray[np.int32]:

@@ -1,13 +1,15 @@
 """The blocks of a trained model as the function that tf2onnx converts: embedded history in, hidden state out.
 
-The same mathematics as `network.model` of sasrec_train, arranged for onnxruntime on a CPU, where a small operator costs
-as much as the work it does:
+The same mathematics as `network.model` of sasrec_train, arranged for onnxruntime on a CPU, where the call of a small
+operator costs as much as its work:
 
 - Linear layers are products of two-dimensional tensors, which become Gemm; layer norms and GELU are spelled as
   onnxruntime recognises them.
-- Projections are folded for few heads: q·k is one product of the query with ``Wq Wk'``, laid against the keys' source
-  itself, and ``Wv Wo`` is applied after pooling. Heads then need no transposition, and the key's bias falls out of the
-  softmax.
+- Projections are folded for few heads. With x the query's input and y the keys' input, a logit is
+  ``(x Wq + bq)·(y Wk + bk) = (x Wq Wk' + bq Wk')·y + const``: one matrix ``Wq Wk'`` per head, and the constant, which
+  is equal for all keys, cancels in the softmax, and with it bk. On the other side ``Σ a (y Wv + bv) Wo + bo`` equals
+  ``(Σ a y) Wv Wo + bv Wo + bo``, because the weights a sum to 1. Heads then need no transposition. (The absorption of
+  multi-head latent attention, DeepSeek-V2, arXiv 2405.04434, section 2.1.2, is the same algebra.)
 - The last block works for the newest position alone.
 """
 
@@ -99,11 +101,17 @@ class _Block:
     """What every form of a block has."""
 
     heads: int
+    """Attention heads H."""
     width: int
+    """hidden_dim D."""
     norm_1: Linear
+    """Scale and offset (D,) of the first layer norm."""
     norm_2: Linear
+    """Scale and offset (D,) of the second one."""
     ffn_1: Linear
+    """(D, F), the first linear layer of the feed-forward part."""
     ffn_2: Linear
+    """(F, D), the second one."""
 
     @staticmethod
     def parts(block: SASRecBlock) -> dict[str, Any]:
@@ -119,12 +127,12 @@ class _Block:
 
 @dataclass(frozen=True, slots=True)
 class _FoldedBlock(_Block):
-    """A block whose projections are multiplied out: a query meets the keys' source, pooling comes before the value."""
+    """A block with folded projections, see the top of this file."""
 
     to_keys: Linear
-    """(D, H·D): the query of each head, in the space of the keys' source."""
+    """(D, H·D): ``Wq Wk'`` of each head, so the query in the space of the keys' input."""
     from_pooled: Linear
-    """(H·D, D): value and output projection of what each head pooled."""
+    """(H·D, D): ``Wv Wo`` of each head, applied to what the head pooled."""
 
     @classmethod
     def of(cls, block: SASRecBlock) -> "_FoldedBlock":
@@ -175,9 +183,13 @@ class _SplitBlock(_Block):
     """A block with its projections as they were trained: for many heads."""
 
     query: Linear
+    """(D, D), with the factor 1 / √(D / H) of the logits in it."""
     key: Linear
+    """(D, D)."""
     value: Linear
+    """(D, D)."""
     output: Linear | None
+    """(D, D); None where the network has no output projection."""
 
     @classmethod
     def of(cls, block: SASRecBlock) -> "_SplitBlock":

@@ -1,4 +1,4 @@
-"""What hides a key from attention where logits are int8.
+"""The mask of attention where logits are int8.
 
 The float mask of -1e9 among logits of size ten would leave one step of int8 for all of them. Instead a masked key gets
 a value just below the range of the logits, far enough that a softmax gives it nothing.

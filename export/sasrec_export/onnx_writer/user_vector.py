@@ -157,7 +157,7 @@ def _rows(builder: GraphBuilder, config: ModelConfig, history: ir.Value, options
 
 
 def _unit_over_temperature(builder: GraphBuilder, x: ir.Value, config: ModelConfig, options: ExportOptions) -> ir.Value:
-    """Vectors of length 1 / temperature; a zero vector stays zero."""
+    """Return ``x / (max(|x|, √ε) · temperature)``: vectors of length 1 / temperature; a zero vector stays zero."""
     length = builder.reduce("ReduceL2", x, axis=-1, keepdims=1, opset=options.opset)
     least = builder.constant("least_length", np.float32(math.sqrt(UNIT_EPSILON)))
     length = builder.op(

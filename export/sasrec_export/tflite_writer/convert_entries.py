@@ -92,10 +92,10 @@ class _Contract(tf.Module):  # type: ignore[misc] # TensorFlow has no types
         return tf.minimum(key_bias, np.repeat(later, c.num_heads if folds_projections(c) else 1, axis=0))
 
     def _unit_over_temperature(self, x: Any) -> Any:
-        """Vectors of length 1 / temperature.
+        """Return ``x / √((|x|² + ε) · temperature²)``: vectors of length 1 / temperature.
 
-        The temperature stands under the root: as a factor of the result, the converter would multiply it into the
-        table that comes next.
+        The temperature stands under the root. As a factor of the result, the converter would multiply it into the
+        constant that comes next, the table.
         """
         squares = tf.reduce_sum(tf.square(x), -1, keepdims=True) + UNIT_EPSILON
         return x * tf.math.rsqrt(squares * self.config.temperature**2)

@@ -5,9 +5,10 @@ alone quantize their inputs at run time (dynamic range): they take little time, 
 `strict`, every operator between the lookup and the user vector is an integer one. Lookup and scoring are those of
 `wi8` in both.
 
-AI Edge Quantizer is not used here. It calibrates per signature and inserts QUANTIZE and DEQUANTIZE as `int8_graph`
-does, but its recipes select operators by type and tensor name, so they cannot keep the last block in float32, and it
-knows neither the mask below nor a table that EMBEDDING_LOOKUP and FULLY_CONNECTED share.
+AI Edge Quantizer could quantize the encoder as well: with its MinMax ranges and the mask below it keeps as much of
+the ranking. It is not used, because the mask has to be measured and set before it runs in any case, its writer does
+not align buffers, and its dependencies would join the export extra for what `int8_graph` does in one file. It cannot
+quantize the item table: it leaves GATHER in float32.
 """
 
 import math

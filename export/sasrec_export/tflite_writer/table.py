@@ -6,7 +6,7 @@ the weights of FULLY_CONNECTED unchanged: 8 or 4 bits, symmetric, one scale per 
 
 Scales are stored in one of two forms. Quantization parameters of the tensor (float32 scales, int64 zero points) take
 12 bytes a row. Blockwise quantization with one block per row keeps them as float16 in a tensor of their own, 2 bytes a
-row; interpreters from LiteRT 2.x on read it.
+row; `metadata` names the oldest interpreter that reads it.
 """
 
 from typing import Any

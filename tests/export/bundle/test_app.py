@@ -11,13 +11,31 @@ from sasrec_export.errors import ExportError
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks.verify import verify
 
+FLOAT = ("--recipe", "fp32")  # an app may ship any recipe; this one is exported fastest
+
+
+@pytest.mark.parametrize(
+    ("name", "runtime"), [("android", "tflite"), ("ios", "onnx"), ("web", "onnx")], ids=lambda value: value
+)
+def test_an_app_ships_int8_on_its_engine_by_default(name: str, runtime: str) -> None:
+    assert app.choose(name, (), ()) == ((runtime,), ("wi8",))
+
 
 @pytest.mark.tf
-@pytest.mark.xdist_group("export")
-@pytest.mark.parametrize(("name", "variant"), [("android", "tflite-wi8"), ("ios", "onnx-wi8"), ("web", "onnx-wi8")])
-def test_an_app_ships_one_variant_and_its_card(runner, run_folder: Path, tmp_path: Path, name: str, variant: str):
+@pytest.mark.parametrize(
+    ("name", "recipe", "variant"),
+    [
+        ("android", (), "tflite-wi8"),
+        ("ios", FLOAT, "onnx-fp32"),
+        ("web", FLOAT, "onnx-fp32"),
+    ],
+    ids=["android", "ios", "web"],
+)
+def test_an_app_ships_one_variant_and_its_card(
+    runner, run_folder: Path, tmp_path: Path, name: str, recipe: tuple[str, ...], variant: str
+) -> None:
     out = tmp_path / "app"
-    result = runner.invoke(main, ["export", str(run_folder), "--out", str(out), "--app", name])
+    result = runner.invoke(main, ["export", str(run_folder), "--out", str(out), "--app", name, *recipe])
     assert result.exit_code == 0, result.output
     bundle = Bundle.open(out)
     assert [one.name for one in bundle.manifest.variants] == [variant]
@@ -29,21 +47,11 @@ def test_an_app_ships_one_variant_and_its_card(runner, run_folder: Path, tmp_pat
 
 
 @pytest.mark.tf
-@pytest.mark.xdist_group("export")
 def test_the_size_stands_in_the_json_too(runner, run_folder: Path, tmp_path: Path) -> None:
-    arguments = [
-        "export",
-        str(run_folder),
-        "--out",
-        str(tmp_path / "app"),
-        "--app",
-        "ios",
-        "--recipe",
-        "fp32",
-        "--json",
-    ]
+    out = tmp_path / "app"
+    arguments = ["export", str(run_folder), "--out", str(out), "--app", "ios", "--recipe", "fp32", "--json"]
     result = json.loads(runner.invoke(main, arguments).stdout)
-    assert result["app"] == {"name": "ios", "files": app.sizes(Bundle.open(tmp_path / "app"))}
+    assert result["app"] == {"name": "ios", "files": app.sizes(Bundle.open(out))}
 
 
 def test_an_app_ships_no_two_recipes() -> None:

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
+pytestmark = pytest.mark.tf
 
 
 def sizes_of_constants(bundle, variant: str) -> Counter:

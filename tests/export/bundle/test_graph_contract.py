@@ -5,7 +5,7 @@ import pytest
 
 from export.conftest import MAX_LEN, K
 
-pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
+pytestmark = pytest.mark.tf
 
 
 def assert_same_ranking(scorer, ours, theirs) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from sasrec_export.recipes import plan
 
-pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
+pytestmark = pytest.mark.tf
 
 VARIANTS = [chosen.name for chosen in plan()]
 

@@ -12,7 +12,7 @@ import pytest
 
 from sasrec_export.cli import main
 
-pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
+pytestmark = pytest.mark.tf
 
 
 def test_the_bundle_passes_its_own_check(bundle, runner) -> None:

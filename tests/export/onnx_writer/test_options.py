@@ -7,13 +7,13 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from sasrec_export import recipes as recipes_module
+from sasrec_export import export_options
 from sasrec_export.cli import main
 from sasrec_export.errors import ConversionError, ExportError
 from sasrec_export.export_options import OPSETS, ExportOptions
 from sasrec_export.recipes import plan
 
-pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
+pytestmark = pytest.mark.tf
 
 FEED = {"exclude": np.array([[3, 4], [0, 0]], np.int32), "k": np.array([5])}
 
@@ -224,8 +224,8 @@ def test_a_bundle_may_see_fewer_items_than_the_network_was_trained_on(run_folder
 def test_with_fixed_shapes_the_longest_history_of_a_run_can_be_left_out(
     run, runner, tmp_path, monkeypatch, runtime
 ) -> None:
-    monkeypatch.setattr(recipes_module, "FIXED_EXCLUDE", 8)
-    monkeypatch.setattr(recipes_module, "EXCLUDE_STEP", 2)
+    monkeypatch.setattr(export_options, "MIN_EXCLUDE", 8)
+    monkeypatch.setattr(export_options, "EXCLUDE_STEP", 2)
     from sasrec_export.bundle.write import write_bundle
 
     longest = int(run.interactions.histories.lengths.max())

@@ -9,7 +9,7 @@ import pytest
 from sasrec_export.report.measure import file_contents, stored_files
 from sasrec_runtime.bundle import Bundle
 
-pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
+pytestmark = pytest.mark.tf
 
 ROWS, DIM = 139, 24  # of the run of the export tests, padding included
 

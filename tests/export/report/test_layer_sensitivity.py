@@ -29,7 +29,6 @@ def model(bundle: Any) -> Any:
 
 
 @pytest.mark.tf
-@pytest.mark.xdist_group("export")
 class TestLayers:
     """On the float32 graph of the export tests."""
 

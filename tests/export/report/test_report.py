@@ -95,7 +95,6 @@ def _lasting(row: dict) -> dict:
 
 
 @pytest.mark.tf
-@pytest.mark.xdist_group("export")
 class TestEndToEnd:
     """On the bundle of the export tests."""
 

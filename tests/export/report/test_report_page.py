@@ -17,7 +17,6 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 pytestmark = [
     pytest.mark.tf,
     pytest.mark.slow,
-    pytest.mark.xdist_group("export"),
     pytest.mark.skipif(not CHROMIUM, reason="no chromium here: apt install chromium"),
 ]
 

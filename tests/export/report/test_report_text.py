@@ -15,7 +15,7 @@ from sasrec_export.report import formatting, schema
 from sasrec_export.report.schema import Change, Report
 from sasrec_export.report.show import compare, html, plots, text
 
-pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
+pytestmark = pytest.mark.tf
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from export.conftest import K
 
-pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("export")]
+pytestmark = pytest.mark.tf
 
 VARIANTS = ("tflite-fp32", "tflite-fp16", "tflite-wi8", "tflite-wi4", "tflite-wi8_ai8")
 INTERPRETERS = ("litert", "litert-plain", "tensorflow", "tensorflow-plain")
@@ -159,8 +159,8 @@ def test_four_bits_leave_the_transform_of_users_in_float(trained, bundle) -> Non
     model = flatbuffer.load(file_of(bundle, "tflite-wi4"))
     for graph in model.subgraphs:
         (only,) = weights.linears(model, graph)
-        weights = flatbuffer.constant(model, graph.tensors[only.inputs[1]])
-        np.testing.assert_array_equal(weights, trained.quantized(7, "whiten").transform)
+        matrix = flatbuffer.constant(model, graph.tensors[only.inputs[1]])
+        np.testing.assert_array_equal(matrix, trained.quantized(7, "whiten").transform)
 
 
 def test_int8_keeps_the_layer_norms_in_float_by_default(bundle) -> None:
@@ -279,7 +279,7 @@ def test_a_file_that_fails_silently_is_refused(bundle, model, tmp_path, spoil, m
     path = tmp_path / "model.tflite"
     path.write_bytes(flatbuffer.dump(spoiled))
     with pytest.raises(ConversionError, match=message):
-        check.check(path, RECIPES["fp32"], rows=model.config.n_items + 1)
+        check.check(path, RECIPES["fp32"].engines["tflite"].table, rows=model.config.n_items + 1)
 
 
 def test_a_file_past_what_a_flatbuffer_holds_is_refused(bundle, monkeypatch) -> None:
@@ -302,7 +302,7 @@ def test_a_table_in_other_bits_is_refused(bundle, model, tmp_path) -> None:
     path = tmp_path / "model.tflite"
     path.write_bytes(file_of(bundle, "tflite-wi8"))
     with pytest.raises(ConversionError, match="the item table is not in 4 bits"):
-        check.check(path, RECIPES["wi4"], rows=model.config.n_items + 1)
+        check.check(path, RECIPES["wi4"].engines["tflite"].table, rows=model.config.n_items + 1)
 
 
 def test_a_weight_cache_is_written_once_and_changes_no_answer(bundle, tmp_path) -> None:

@@ -1,6 +1,6 @@
-"""The item table in int8 with one scale per item, and three ways to score it.
+"""The item table in int8 with one scale per item, and three operators that score it.
 
-Every way reads the very same bytes, those of MatMulNBits, so the files of a variant hold the table once.
+All three read the same bytes, those of MatMulNBits, so the files of a variant hold the table once.
 """
 
 import numpy as np
@@ -14,7 +14,8 @@ from sasrec_export.table.user_rounding import USER_QMAX
 
 __all__ = ["Int8BatchTable", "Int8FloatTable", "Int8Table"]
 
-ZERO_POINT = 128  # MatMulNBits stores unsigned bytes: q + 128.
+ZERO_POINT = 128
+"""MatMulNBits stores unsigned bytes: q + 128."""
 
 
 class Int8Table(NBitsTable):
@@ -54,8 +55,9 @@ class Int8Table(NBitsTable):
 class Int8BatchTable(Int8Table):
     """Scored by one integer product for many rows: from eight on it overtakes MatMulNBits.
 
-    Each user vector has a scale of its own, as in MatMulNBits, so its answer depends on no other row. The users' bytes
-    and the table's are both unsigned: kernels for signed ones saturate on processors without VNNI.
+    ``u ≈ step · q`` with ``step = max|u| / 127`` per user (dynamic quantization by row, as in MatMulNBits), so an
+    answer does not depend on the other rows. The bytes of users and table are both unsigned: the kernels for signed
+    ones saturate at 16 bits on processors without VNNI.
     """
 
     def score(self, builder: GraphBuilder, user: ir.Value) -> tuple[ir.Value, ir.Value | None]:

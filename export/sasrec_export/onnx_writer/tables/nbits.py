@@ -10,13 +10,15 @@ from sasrec_export.table.quantized_table import QuantizedTable
 
 __all__ = ["NBitsTable"]
 
-SMALLEST_BLOCK, LARGEST_BLOCK = 16, 256  # MatMulNBits' block_size.
+SMALLEST_BLOCK, LARGEST_BLOCK = 16, 256
+"""Bounds of MatMulNBits' block_size, a power of two."""
 
 
 class NBitsTable:
-    """A table as the operand of MatMulNBits: the fastest way to score a few rows.
+    """A table as the operand of MatMulNBits (com.microsoft), the fastest operator to score a few rows.
 
-    The bytes are unsigned, with the zero point in the middle of the range, each row filled with zeros to whole blocks.
+    ``row = scale · (byte - 2^(bits - 1))``: the bytes are unsigned, with the zero point in the middle of the range.
+    Each row is filled with zeros to whole blocks, and each block repeats the scale of its row.
 
     Args:
         table: The quantized table, V rows.
