@@ -53,19 +53,19 @@ HELD_BY = {
     18: [f"{VOCABULARY}::test_read_refuses", f"{VOCABULARY}::test_the_last_line_feed_may_be_missing"],
     19: [f"{VOCABULARY}::test_read_refuses", f"{VOCABULARY}::test_any_key_survives_the_file"],
     22: [f"{CONTRACT}::test_padding_and_ids_that_are_no_items_change_nothing"],
-    23: ["export/bundle/test_parity.py::test_items_older_than_max_len_change_nothing"],
+    23: ["export/bundle/test_graph_contract.py::test_items_older_than_max_len_change_nothing"],
     24: [
         f"{CONTRACT}::test_padding_and_ids_that_are_no_items_change_nothing",
-        "export/bundle/test_parity.py::test_a_trimmed_history_answers_as_a_padded_one",
+        "export/bundle/test_graph_contract.py::test_a_trimmed_history_answers_as_a_padded_one",
     ],
     25: [f"{CONTRACT}::test_a_row_does_not_depend_on_the_others"],
     26: [
         f"{CONTRACT}::test_equal_scores_go_to_the_lower_id",
-        "export/bundle/test_parity.py::test_scores_fall_along_the_list_and_no_item_comes_twice",
+        "export/bundle/test_graph_contract.py::test_scores_fall_along_the_list_and_no_item_comes_twice",
     ],
     27: [
         f"{CONTRACT}::test_any_number_of_excluded_ids",
-        "export/bundle/test_parity.py::test_excluded_items_and_padding_are_never_returned",
+        "export/bundle/test_graph_contract.py::test_excluded_items_and_padding_are_never_returned",
     ],
     28: [
         f"{CONTRACT}::test_places_that_no_item_can_take_hold_padding_with_a_very_low_score",
