@@ -250,7 +250,7 @@ class TestEndToEnd:
         assert held_out.targets.tolist() == expected.targets.tolist()
         assert held_out.histories.item_ids.tolist() == expected.histories.item_ids.tolist()
         (note,) = said
-        assert "trained with --split leave-one-out, this report judges with --split temporal" in note
+        assert "trained with --split leave-one-out, this report evaluates with --split temporal" in note
         assert "--validation-share 0.1 --test-share 0.5: it may have learned from the test items" in note
 
     def test_a_report_on_the_split_of_the_training_says_nothing_of_it(self, bundle, run) -> None:

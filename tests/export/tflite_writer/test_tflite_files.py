@@ -301,7 +301,7 @@ def test_a_table_in_other_bits_is_refused(bundle, model, tmp_path) -> None:
 
     path = tmp_path / "model.tflite"
     path.write_bytes(file_of(bundle, "tflite-wi8"))
-    with pytest.raises(ConversionError, match="the item table is not in 4 bits"):
+    with pytest.raises(ConversionError, match="the item table is not in int4"):
         check.check(path, RECIPES["wi4"].engines["tflite"].table, rows=model.config.n_items + 1)
 
 
