@@ -1,4 +1,4 @@
-"""How long a variant takes on this machine and what memory, through the public API, on the histories of golden.json."""
+"""Latency, throughput and memory of variants on this machine, on the histories of golden.json."""
 
 import itertools
 import json
@@ -24,7 +24,7 @@ BATCH_SIZES: Final = (1, 8, 64, 256)
 """Histories in one `recommend_batch` whose throughput is measured."""
 
 WARM_UP_CALLS: Final = 20
-"""Calls before the measured ones: caches, memory arenas and clock speeds settle."""
+"""Calls before the measured ones, so that caches, memory arenas and clock speeds settle."""
 
 BATCH_REPETITIONS: Final = 5
 """Batches of each size; the median counts."""
@@ -35,7 +35,7 @@ TIMEOUT_S: Final = 600
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """What one variant takes."""
+    """Latency, throughput and memory of one variant."""
 
     variant: str
     """Its name."""
@@ -50,18 +50,18 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     p99_us: float
     """`recommend`, 99th percentile."""
     session_p50_us: float
-    """`Session.recommend` on the same histories, median: what remains of p50_us is the wrapper's."""
+    """`Session.recommend` on the same histories, median; the rest of p50_us is the overhead of `Recommender`."""
     rows_per_s: dict[str, float]
     """Histories in one `recommend_batch` → histories a second."""
     resident_mib: float | None
     """What loading and the first call added to the resident memory of that process, mapped files included; None where
     the system does not say (it is read from /proc)."""
     anonymous_mib: float | None
-    """The part of it that is no file's: what a device must find in its memory."""
+    """The part of it that is not backed by a file: memory that the system cannot reclaim."""
 
 
-class _Racer:
-    """One variant on the track."""
+class _TimedVariant:
+    """One variant being timed."""
 
     def __init__(self, path: Path, name: str, options: SessionOptions, k: int) -> None:
         self.fresh = _in_fresh_process(path, name, options, k)
@@ -91,7 +91,7 @@ class _Racer:
         self.batch_s.setdefault(len(histories), []).append(time.perf_counter() - started)
 
     def timing(self) -> Timing:
-        """Sum up."""
+        """Return the percentiles and rates."""
         p50_us, p90_us, p99_us = (np.percentile(self.public_s, [50, 90, 99]) * 1e6).tolist()
         return Timing(
             variant=self.recommender.variant.name,
@@ -113,7 +113,7 @@ def bench(
     batch_sizes: Sequence[int] = BATCH_SIZES,
     **options: Unpack[OptionNames],
 ) -> list[Timing]:
-    """Time variants side by side: calls take turns, so that a busy moment of the machine meets all of them.
+    """Time variants interleaved: calls take turns, so that a busy moment of the machine affects all of them.
 
     Args:
         path: The bundle.
@@ -135,22 +135,22 @@ def bench(
     histories = [case.history for case in golden_module.read(bundle).cases if case.history]
     if not histories:
         raise BundleError(f"{path}: golden.json has no history to time. Export the bundle again.")
-    racers = [_Racer(path, variant.name, chosen_options, k) for variant in chosen]
+    timed = [_TimedVariant(path, variant.name, chosen_options, k) for variant in chosen]
     for turn in range(-WARM_UP_CALLS, calls):
         keys = histories[turn % len(histories)]
         # Two rounds, so that neither kind of call finds the caches warm from the other on the same variant.
-        public_s = [racer.call(keys, k) for racer in racers]
-        session_s = [racer.call_session(keys, k) for racer in racers]
+        public_s = [one.call(keys, k) for one in timed]
+        session_s = [one.call_session(keys, k) for one in timed]
         if turn >= 0:
-            for racer, *seconds in zip(racers, public_s, session_s, strict=True):
-                racer.public_s.append(seconds[0])
-                racer.session_s.append(seconds[1])
+            for one, *seconds in zip(timed, public_s, session_s, strict=True):
+                one.public_s.append(seconds[0])
+                one.session_s.append(seconds[1])
     for size in batch_sizes:
         batch = list(itertools.islice(itertools.cycle(histories), size))
         for _ in range(BATCH_REPETITIONS):
-            for racer in racers:
-                racer.call_batch(batch, k)
-    return [racer.timing() for racer in racers]
+            for one in timed:
+                one.call_batch(batch, k)
+    return [one.timing() for one in timed]
 
 
 def _in_fresh_process(path: Path, name: str, options: SessionOptions, k: int) -> dict[str, Any]:

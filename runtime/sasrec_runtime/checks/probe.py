@@ -1,4 +1,4 @@
-"""What loading a variant and its first call take, in a process that has done nothing else.
+"""Time and memory of loading a variant and of its first call, measured in a fresh process.
 
 Run by `bench`: ``python -m sasrec_runtime.checks.probe '{"bundle": …, "variant": …, "options": {…}, "k": 10}'``.
 """
@@ -18,7 +18,7 @@ from sasrec_runtime.recommender import Recommender
 __all__ = ["main", "measure", "mebibytes"]
 
 ROLLUP: Final = Path("/proc/self/smaps_rollup")
-"""Where Linux sums up a process's memory."""
+"""File in which Linux sums up the memory of a process."""
 
 
 def mebibytes() -> dict[str, float | None]:
