@@ -49,10 +49,10 @@ bench-js: js  ## Time BUNDLE (default demo/bundle) in Node and Chromium
 	cd $(JS) && node tools/bench.mjs $(abspath $(or $(BUNDLE),$(DEMO)/bundle))
 
 test: setup  ## Run all tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadscope
 
 test-oldest: $(OLDEST)/ready  ## Run the runtime's tests with the oldest versions that pyproject.toml promises
-	PYTHONPATH=runtime:export:train $(OLDEST)/bin/python -m pytest tests/runtime -n 2 --dist loadgroup
+	PYTHONPATH=runtime:export:train $(OLDEST)/bin/python -m pytest tests/runtime -n 2 --dist loadscope
 
 # Nothing of ours is installed there, so that pip does not refuse what the tests are to try.
 $(OLDEST)/ready: tests/oldest.txt

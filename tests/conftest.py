@@ -1,9 +1,11 @@
-"""The versions that a test run was made with, at its head; and what differs between them."""
+"""The versions of a test run at its head, what differs between them, and how pytest-xdist divides the tests."""
 
 import functools
 import inspect
 from importlib import metadata
+from typing import Any
 
+import pytest
 from click.testing import CliRunner
 
 if "mix_stderr" in inspect.signature(CliRunner).parameters:  # click 8.1: stdout and stderr are one unless it is told
@@ -23,3 +25,19 @@ def pytest_report_header() -> str:
         except metadata.PackageNotFoundError:
             installed.append(f"no {name}")
     return "versions: " + ", ".join(installed)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give every file to one worker, and all of tests/js to one, so that what their fixtures make is made once.
+
+    The marker `xdist_group` does nothing here: pytest-xdist 3.8 writes the group into a private attribute that pytest
+    no longer reads since 9.2, without a warning.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return "tests/js" if nodeid.startswith("tests/js/") else nodeid.partition("::")[0]
+
+    return ByFile(config, log)

@@ -16,29 +16,21 @@ from sasrec_runtime.bundle_folder import BUNDLE
 from sasrec_runtime.digests import Verify
 from sasrec_runtime.errors import (
     BundleError,
-    BundleReplacedError,
     DigestError,
     ManifestError,
-    SasrecError,
     VariantError,
     shown,
 )
+from sasrec_runtime.folder_state import MANIFEST_NAME, FolderState, Identity, identity, opened_again, read_manifest
 from sasrec_runtime.manifest import FileEntry, Manifest, Variant
 from sasrec_runtime.vocabulary.vocabulary import Vocabulary
 
-__all__ = ["MANIFEST_NAME", "Bundle", "opened_again"]
-
-MANIFEST_NAME: Final = "manifest.json"
-
-ATTEMPTS: Final = 4
-"""How often something is read again when the folder changed meanwhile."""
+__all__ = ["MANIFEST_NAME", "Bundle"]
 
 LISTED: Final = 50
 """Files that a message names; of more it says the number."""
 
 T = TypeVar("T")
-Identity = tuple[int, ...]
-"""What tells one state of a file or folder from a later one: device, inode, size and times."""
 
 UNSAFE_PATH: Final = re.compile(r"""
     ^/ | ^[A-Za-z]: | \\ | \0        # absolute, a Windows drive or separator, the end of a C string
@@ -67,6 +59,7 @@ class Bundle:
         self.manifest_sha256 = manifest_sha256
         """Digest of manifest.json as it was read; None where a writer has not written it yet: nothing is compared."""
         self._root = _resolved(path)  # once: the folder stays the same after chdir, or when a link to it is changed
+        self._state = FolderState(path, self._root, manifest_sha256)
         self._hashed: dict[str, Identity] = {}
 
     @classmethod
@@ -191,44 +184,22 @@ class Bundle:
                 seen = "missing" if status is None else f"{status.st_size} bytes"
                 message = f"{self.path}: {entry.path} is {seen}, expected {entry.bytes} bytes. {_copy_again([''])}"
                 raise BundleError(message) if status is None else DigestError(message)
-            if entry.path not in to_hash or self._hashed.get(entry.path) == _identity(status):
+            if entry.path not in to_hash or self._hashed.get(entry.path) == identity(status):
                 continue
             digest = self._digest_of(entry)
             if digest != entry.sha256:
                 raise DigestError(
                     f"{self.path}: {entry.path}: sha256 is {digest}, expected {entry.sha256}. {_copy_again([''])}"
                 )
-            self._hashed[entry.path] = _identity(status)
+            self._hashed[entry.path] = identity(status)
 
     def steadily(self, read: Callable[[], T]) -> T:
         """Return what `read` returns, which reads files of this bundle: all of them from one state of the folder.
 
-        Where the folder changed while it ran, and holds the same bundle, it runs again.
-
         Raises:
             BundleReplacedError: The folder holds another bundle now, or none.
         """
-        if self.manifest_sha256 is None:
-            return read()
-        for _ in range(ATTEMPTS):
-            before = self._state()
-            try:
-                result = read()
-            except (SasrecError, OSError, ValueError, IndexError) as error:
-                # Files of two bundles may contradict each other in any way: then that is not what is said.
-                if self._state(error) != before:
-                    continue
-                if isinstance(error, SasrecError):
-                    raise
-                raise BundleError(
-                    f"{self.path}: a file of it cannot be read ({error!s:.200}). Give this user the right to read the "
-                    "folder, or export the bundle again."
-                ) from error
-            if self._state() == before:
-                return result
-        raise BundleReplacedError(
-            f"{self.path} changed {ATTEMPTS} times while it was read. Load it again when it is left alone."
-        )
+        return self._state.steadily(read)
 
     def verify_digests(self, progress: Callable[[int], object] | None = None) -> None:
         """Read every file and compare its SHA-256 with the manifest.
@@ -241,20 +212,17 @@ class Bundle:
             BundleReplacedError: The folder holds another bundle than the one that was opened.
             DigestError: At least one file differs; the message lists them.
         """
-        if self.manifest_sha256 is not None:
-            self._state()
+        self._state.check()
         differing = []
         for entry in self.manifest.all_files():
             try:
                 digest = self._digest_of(entry, progress)
             except BundleError as error:
-                if self.manifest_sha256 is not None:
-                    self._state(error)
+                self._state.check(error)
                 raise
             if digest != entry.sha256:
                 differing.append(f"{entry.path}: sha256 is {digest}, expected {entry.sha256}")
-        if self.manifest_sha256 is not None:
-            self._state()
+        self._state.check()
         if differing:
             raise DigestError(f"{self.path}: {_listed(differing)}. {_copy_again(differing)}")
 
@@ -263,27 +231,6 @@ class Bundle:
             return digests.sha256(self.file(entry.path), progress)
         except OSError as error:
             raise BundleError(_unreadable(self.path / entry.path, error)) from error
-
-    def _state(self, cause: Exception | None = None) -> Identity:
-        """Return what tells this state of the folder from any other.
-
-        The digest alone would not: a folder that is replaced twice may hold the first bundle again.
-
-        Raises:
-            BundleReplacedError: manifest.json is not the one that was opened.
-        """
-        try:
-            folder = self._root.stat()
-            status = (self._root / MANIFEST_NAME).stat()
-            digest = hashlib.sha256(_read_limited(self._root / MANIFEST_NAME)).hexdigest()
-        except OSError as error:
-            cause, digest = error, ""
-        if digest != self.manifest_sha256:
-            raise BundleReplacedError(
-                f"{self.path} was replaced or removed after it was opened: its manifest.json is another one. "
-                "Load it again."
-            ) from cause
-        return folder.st_dev, folder.st_ino, folder.st_ctime_ns, *_identity(status)
 
     def _check_all(self) -> None:
         """Refuse a manifest that contradicts itself, and files that are missing or have another size."""
@@ -319,16 +266,6 @@ class Bundle:
             raise BundleError(message) if missing else DigestError(message)
 
 
-def opened_again(action: Callable[[], T]) -> T:
-    """Return what `action` returns, which opens a bundle by its path: again where it was replaced meanwhile."""
-    for _ in range(ATTEMPTS - 1):
-        try:
-            return action()
-        except BundleReplacedError:
-            continue
-    return action()
-
-
 def _resolved(path: Path) -> Path:
     try:
         return path.resolve()
@@ -342,18 +279,13 @@ def _read_manifest(path: Path) -> bytes:
         if not file.is_file():
             folder.repair(path, BUNDLE)  # of a replacement that was killed, where the system has no exchange
         if file.is_file():
-            return _read_limited(file)
-        seen = "has no manifest.json" if path.is_dir() else "is no folder" if path.exists() else "does not exist"
+            return read_manifest(file)
+        seen = "has no manifest.json" if path.is_dir() else "is not a folder" if path.exists() else "does not exist"
         raise BundleError(
             f"{path} {seen}, expected a bundle. Give the folder that `sasrec-edge export` wrote with --out."
         )
     except OSError as error:
         raise BundleError(_unreadable(path / MANIFEST_NAME, error)) from error
-
-
-def _read_limited(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        return stream.read(manifest_module.MANIFEST_LIMIT_BYTES + 1)
 
 
 def _unreadable(path: Path, error: OSError) -> str:
@@ -368,10 +300,6 @@ def _status(path: Path) -> os.stat_result | None:
     except OSError:
         return None
     return status if stat.S_ISREG(status.st_mode) else None
-
-
-def _identity(status: os.stat_result) -> Identity:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _listed(parts: list[str], separator: str = "; ") -> str:

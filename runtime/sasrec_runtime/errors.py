@@ -1,4 +1,4 @@
-"""Errors a user of a bundle can expect and act on; each message says place, value seen and what to do."""
+"""Errors a user of a bundle can expect and act on; each message says where, the value seen and what to do."""
 
 __all__ = [
     "AnswerError",
@@ -70,7 +70,7 @@ class SignatureError(SasrecError, ValueError):
 
 
 class HistoryError(SasrecError, ValueError):
-    """A history holds something that is no item."""
+    """A history holds something that is not an item."""
 
 
 class UnknownItemError(HistoryError, KeyError):

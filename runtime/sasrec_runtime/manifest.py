@@ -26,18 +26,18 @@ FORMAT_VERSION: Final = 2
 """The bundle layout this code writes, and the newest it reads."""
 
 MANIFEST_LIMIT_BYTES: Final = 4 << 20
-"""A manifest is some kilobytes; what is far larger is none."""
+"""A manifest has some kilobytes; a far larger file is refused."""
 
 MAX_ITEMS: Final = (1 << 31) - 2
 """Item ids are int32."""
 
 MAX_COLUMNS: Final = 1 << 18
-"""Places for excluded items or candidates that a variant may fix."""
+"""Largest number of columns that a variant may fix for excluded items or candidates."""
 
 MAX_CELLS: Final = 1 << 25
-"""Places of one array of a call, its rows times its columns, that a variant may fix: 128 MiB of int32."""
+"""Largest number of values in one input, rows times columns, that a variant may fix: 128 MiB of int32."""
 
-# No bound is near what a model has; each keeps a damaged or hostile number from asking for gigabytes.
+# Every bound is far above what a model has, and keeps a damaged or hostile number from asking for gigabytes.
 NO_CONTROL: Final = r"^(?![\s\S]*[\x00-\x1f\x7f-\x9f])"
 """No control character anywhere; means the same in ECMAScript."""
 
@@ -176,6 +176,7 @@ class _Version(msgspec.Struct):
     """The one field that is read before the rest, so that a newer manifest is named as such."""
 
     format_version: Annotated[int, msgspec.Meta(ge=1)]
+    """Version of the bundle layout."""
 
 
 def decode(data: bytes) -> Manifest:

@@ -14,7 +14,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     key: str
     """The caller's key."""
     score: float | None
-    """Higher is better; no probability. None where popularity, not the model, chose the item."""
+    """Higher is better; not a probability. None where popularity, not the model, chose the item."""
     title: str | None
     """Name of the item, where the data has one."""
 

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from sasrec_runtime import batching
 from sasrec_runtime import history as history_module
 from sasrec_runtime.batching import BATCH_BYTES
-from sasrec_runtime.bundle import Bundle, opened_again
+from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.engines import answers, contract, first_runnable
 from sasrec_runtime.engines.contract import Session
 from sasrec_runtime.engines.options import OptionNames
 from sasrec_runtime.errors import BundleReplacedError, HistoryError, RequestError, shown
+from sasrec_runtime.folder_state import opened_again
 from sasrec_runtime.manifest import Variant
 from sasrec_runtime.recommendations import Item, Recommendations
 from sasrec_runtime.signature import PAD_ID
@@ -58,8 +59,8 @@ class Recommender:
     ) -> "Recommender":
         """Return a recommender for a bundle.
 
-        All that it ever reads comes from one state of the folder, `score` and `recommend_batch` included, whose models
-        are loaded by the first call that needs them.
+        Everything is read from one state of the folder, also by the first `score` and `recommend_batch`, which load
+        models of their own.
 
         Args:
             bundle: The folder, or one already open. A folder that is replaced meanwhile is opened again.
@@ -99,7 +100,7 @@ class Recommender:
         return recommender
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Have pickle and deepcopy load the bundle again: an engine's memory can be neither written down nor shared."""
+        """Have pickle and deepcopy load the bundle again: an engine's memory cannot be serialized."""
         if self._options is None:
             raise RequestError("This recommender was not made by Recommender.load, so that it cannot be copied.")
         digest = self.bundle.manifest_sha256
@@ -120,7 +121,7 @@ class Recommender:
             AnswerError: The model's answer breaks the graph contract.
             BundleReplacedError: `recommend_batch` or `score` were to be loaded, and the folder holds another bundle.
             EngineError: The engine failed.
-            HistoryError: `keys` or `exclude` is no sequence of text.
+            HistoryError: `keys` or `exclude` is not a sequence of text.
             RequestError: k is out of range.
             UnknownItemError: A key of the history is unknown, and the recommender was loaded with unknown="error".
         """
@@ -137,10 +138,10 @@ class Recommender:
         same = excluded is ids and len(newest) == len(ids)
         exclude_ids = history if same else np.array([excluded], np.int32)
         items, scores = self.session.recommend(history, exclude_ids, k)
-        item_ids, found_scores = items[0].tolist(), scores[0].tolist()
-        if not answers.is_sound(item_ids, found_scores, self._n_items, excluded):
+        item_ids, item_scores = items[0].tolist(), scores[0].tolist()
+        if not answers.is_sound(item_ids, item_scores, self._n_items, excluded):
             answers.check(self.variant.name, items, scores, exclude_ids, self._n_items)
-        return self._answer(item_ids, found_scores)
+        return self._answer(item_ids, item_scores)
 
     def recommend_batch(
         self,

@@ -45,7 +45,6 @@ def anchors_of(document: Path) -> set[str]:
 
 
 @pytest.mark.tf
-@pytest.mark.xdist_group("train")
 def test_the_example_of_training_runs(tmp_path, monkeypatch, capsys) -> None:
     monkeypatch.chdir(tmp_path)
     exec(compile(python_of("train/README.md"), "train/README.md", "exec"), {})

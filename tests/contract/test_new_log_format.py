@@ -13,8 +13,6 @@ from sasrec_train.log import formats
 from sasrec_train.log.formats import LogFormat
 from sasrec_train.log.tables import Table
 
-pytestmark = pytest.mark.xdist_group("contract")
-
 
 def scan_json_lines(path) -> Table:
     """Return the table of a file with one JSON object per line."""

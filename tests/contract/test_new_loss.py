@@ -9,7 +9,7 @@ from sasrec_export.cli import main
 from sasrec_train import loss_registry
 from sasrec_train.loss_registry import Loss
 
-pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("contract")]
+pytestmark = pytest.mark.tf
 
 LOG = "synthetic:items=90,users=80,mean_length=12,seed=5"
 SMALL = ["--max-len", "8", "--hidden-dim", "16", "--ffn-dim", "16", "--epochs", "2"]

@@ -7,7 +7,7 @@ from sasrec_export.cli import main
 from sasrec_export.recipes import Engine, Recipe, VariantPlan
 from sasrec_export.table.spec import TableSpec
 
-pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("contract")]
+pytestmark = pytest.mark.tf
 
 SIX_BITS = TableSpec("int8", qmax=31, transform="whiten")
 """Six-bit levels in an int8 table: smaller once compressed."""

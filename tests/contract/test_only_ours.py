@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from sasrec_export.report.show.write import REPORT_FOLDER
 from sasrec_runtime import manifest
 from sasrec_runtime.atomic import folder, scratch
-from sasrec_runtime.batch.job import PARTS, Job, JobDescription, check_places
+from sasrec_runtime.batch.job import PARTS, Job, JobDescription
+from sasrec_runtime.batch.outputs import check_places
 from sasrec_runtime.bundle_folder import BUNDLE
 from sasrec_runtime.errors import SasrecError
 from sasrec_train import run

@@ -18,7 +18,7 @@ GOLDEN = ROOT / "tests" / "golden"
 BUNDLES = ("bundle_v1", "bundle_v2")
 STATUS = {"onnx-wi8": "passed", "onnx-fp32": "passed", "tflite-wi8": "skipped", "tflite-fp32": "skipped"}
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
+pytestmark = pytest.mark.slow
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 from click import ClickException
 
-pytestmark = [pytest.mark.tf, pytest.mark.slow, pytest.mark.xdist_group("examples")]
+pytestmark = [pytest.mark.tf, pytest.mark.slow]
 
 SMALL = ["--epochs", "1", "--max-len", "8", "--hidden-dim", "16", "--ffn-dim", "16", "--blocks", "1"]
 

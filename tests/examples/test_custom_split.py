@@ -18,7 +18,6 @@ def test_each_user_is_asked_for_the_first_later_item_that_is_known(example, writ
 
 @pytest.mark.tf
 @pytest.mark.slow
-@pytest.mark.xdist_group("examples")
 def test_it_prints_the_metrics_of_the_network_and_of_popularity(example, write_log, monkeypatch, capsys) -> None:
     pytest.importorskip("tensorflow")
     before, after = write_log("before.csv", times=range(10)), write_log("after.csv", times=range(10, 12))

@@ -69,16 +69,6 @@ class Scorer:
         return REPEAT_ATOL[self.name]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a folder that need TensorFlow in one worker: its fixtures are then made once."""
-    for item in items:
-        folder = item.path.parent
-        needs_run = item.get_closest_marker("tf") or "run" in getattr(item, "fixturenames", ())
-        if needs_run and item.path.is_relative_to(Path(__file__).parent):
-            item.add_marker(pytest.mark.xdist_group(f"export/{folder.name}"))
-
-
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder that all workers of pytest-xdist share."""

@@ -22,13 +22,6 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker runs all of them: the package is built once."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("js"))
-
-
 @pytest.fixture(scope="session")
 def node() -> Run:
     """Run a script on Node with the package as it is in the tree."""

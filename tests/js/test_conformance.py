@@ -85,4 +85,4 @@ def test_a_wrong_golden_fails(check: Check, tmp_path: Path, client: str) -> None
     fixed.edit(tmp_path / "bundle", spoil)
     rows = check(client, tmp_path / "bundle")
     assert rows["onnx-fp32"]["status"] == "passed"
-    assert rows["onnx-inline"]["failures"] == ["history [1, 2]: scores[0] is 2, expected 9 within 1e-05."]
+    assert rows["onnx-inline"]["failures"] == ["history [1, 2]: scores[0] is 2, expected 9 within 0.00001."]

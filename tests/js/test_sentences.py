@@ -17,6 +17,9 @@ from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.errors import SasrecError
 from sasrec_runtime.recommender import Recommender
 
+SUGGESTION = re.compile(r" (Did you mean|Closest:) [^.?]*[.?]")
+"""What Python adds with difflib: similar names, which the browser has no code for."""
+
 Client = Callable[..., list[dict[str, Any]]]
 
 

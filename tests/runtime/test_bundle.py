@@ -37,7 +37,7 @@ def test_a_moved_bundle_is_the_same_bundle(tiny_bundle: Path) -> None:
     [
         pytest.param(lambda path: None, "does not exist, expected a bundle", id="nothing"),
         pytest.param(lambda path: path.mkdir(), "has no manifest.json", id="empty folder"),
-        pytest.param(lambda path: path.write_text("x"), "is no folder", id="a file"),
+        pytest.param(lambda path: path.write_text("x"), "is not a folder", id="a file"),
     ],
 )
 def test_open_refuses_what_is_no_bundle(tmp_path: Path, make: Callable[[Path], object], message: str) -> None:

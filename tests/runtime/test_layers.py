@@ -9,7 +9,7 @@ import sasrec_runtime
 
 PACKAGE = Path(sasrec_runtime.__file__).parent
 LAYERS = [
-    {"errors", "signature", "versions", "digests", "history", "recommendations", "manifest"},
+    {"errors", "signature", "versions", "digests", "history", "recommendations", "manifest", "folder_state"},
     {"atomic", "vocabulary", "bundle_folder"},
     {"bundle"},
     {"engines"},

@@ -1,5 +1,4 @@
 /** A bundle, opened and checked: manifest.json read strictly, every file compared with it when it is read. */
-import { closest } from "./closest.ts";
 import {
   BundleError, BundleReplacedError, DigestError, ManifestError, MissingRuntimeError, RequestError, VariantError,
 } from "./errors.ts";
@@ -72,10 +71,7 @@ export class Bundle {
     const found = variants.find((variant) => variant.name === name);
     if (found) return found;
     const names = variants.map((variant) => variant.name);
-    throw new VariantError(
-      `variant is ${repr(name)}, expected one of ${names.join(", ")}. ` +
-        `Did you mean ${repr(closest(name, names, 1, 0)[0])}?`,
-    );
+    throw new VariantError(`variant is ${repr(name)}, expected one of ${names.join(", ")}.`);
   }
 
   /** Say whether both were read from one bundle. */

@@ -1,4 +1,4 @@
-/** Errors a user of a bundle can expect and act on; each message says place, value seen and what to do. */
+/** Errors a user of a bundle can expect and act on; each message says where, the value seen and what to do. */
 
 /** Anything expected that can go wrong between a bundle and its answers. */
 export class SasrecError extends Error {
@@ -55,7 +55,7 @@ export class AnswerError extends SasrecError {
   override readonly name: string = "AnswerError";
 }
 
-/** A history holds something that is no item. */
+/** A history holds something that is not an item. */
 export class HistoryError extends SasrecError {
   override readonly name: string = "HistoryError";
 }

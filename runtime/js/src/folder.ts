@@ -75,7 +75,7 @@ export class FolderSource implements Source {
 
   async missing(): Promise<string> {
     const status = await stat(this.root).catch(() => null);
-    return status === null ? "does not exist" : status.isDirectory() ? "has no manifest.json" : "is no folder";
+    return status === null ? "does not exist" : status.isDirectory() ? "has no manifest.json" : "is not a folder";
   }
 }
 

@@ -5,7 +5,7 @@ import { AnswerError, BundleError, EngineError, HistoryError, RequestError, Sasr
 import { JsonError, parse } from "./json.ts";
 import { SchemaError, validate, type Schema } from "./json_schema.ts";
 import { refuseNewer } from "./manifest.ts";
-import { list, repr, significant } from "./sentences.ts";
+import { list, repr } from "./sentences.ts";
 import type { Session } from "./session.ts";
 import type { Answer, Case, Golden, Variant } from "./types.ts";
 import { PAD_ID, type Vocabulary } from "./vocabulary.ts";
@@ -140,8 +140,8 @@ function scoreFailures(place: string, seen: readonly number[], expected: readonl
     Math.abs(score - expected[i]!) <= atol // not the other way round: NaN fails
       ? []
       : [
-          `${place}[${i}] is ${significant(score, 6)}, expected ${significant(expected[i]!, 6)} ` +
-            `within ${significant(atol, 3)}.`,
+          `${place}[${i}] is ${Number(score.toPrecision(6))}, expected ${Number(expected[i]!.toPrecision(6))} ` +
+            `within ${atol}.`,
         ],
   );
 }

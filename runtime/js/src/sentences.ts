@@ -33,17 +33,3 @@ export function reason(error: unknown): string {
   // eslint-disable-next-line no-control-regex
   return String(said).replace(/[\x00-\x1f\x7f]+/g, " ").trim().slice(0, REASON_LIMIT).replace(/[. ]+$/, "");
 }
-
-/** Return `value` with that many significant digits: Python's format `g`. */
-export function significant(value: number, digits: number): string {
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? "nan" : value < 0 ? "-inf" : "inf";
-  if (value === 0) return "0";
-  const exponent = Number(value.toExponential(digits - 1).split("e")[1]);
-  if (exponent >= -4 && exponent < digits) return trim(value.toFixed(digits - 1 - exponent));
-  const [mantissa = "", power = "0"] = value.toExponential(digits - 1).split("e");
-  return `${trim(mantissa)}e${power.startsWith("-") ? "-" : "+"}${power.replace(/^[+-]/, "").padStart(2, "0")}`;
-}
-
-function trim(digits: string): string {
-  return digits.includes(".") ? digits.replace(/\.?0+$/, "") : digits;
-}

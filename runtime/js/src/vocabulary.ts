@@ -1,6 +1,5 @@
 /** The vocabulary of a bundle: the caller's item keys and titles, and the item ids of the model. */
 import type { Bundle } from "./bundle.ts";
-import { closest } from "./closest.ts";
 import { BundleError, HistoryError, UnknownItemError } from "./errors.ts";
 import { repr } from "./sentences.ts";
 
@@ -12,9 +11,6 @@ export const PAD_ID = 0;
 
 /** What some editors put before a text in UTF-8. */
 const BOM = [0xef, 0xbb, 0xbf];
-
-/** Items up to which a message looks for similar keys. */
-const FUZZY_LIMIT = 20_000;
 
 /** Item keys in the order of their ids, with titles where the data has them. Law: `ids([key(i)])` is `[i]`. */
 export class Vocabulary {
@@ -81,15 +77,15 @@ export class Vocabulary {
     const more = found.filter((id) => id === undefined).length - 1;
     throw new UnknownItemError(
       `${place}[${position}] is ${repr(given[position])}, expected a key among the ${this.length} items of this bundle` +
-        `${more ? ` (${more} more unknown)` : ""}. ${this.closest(given[position] ?? "")}` +
+        `${more ? ` (${more} more unknown)` : ""}. ${this.otherSpelling(given[position] ?? "")}` +
         "Leave it out, or choose unknown='drop' or 'map' (--unknown on the command line).",
     );
   }
 
-  private closest(key: string): string {
+  /** Name the keys that differ from an unknown one by case or spaces only. */
+  private otherSpelling(key: string): string {
     const spellings = new Set([key.trim(), key.toLowerCase(), key.toUpperCase()]);
-    let close = [...spellings].filter((spelling) => this.has(spelling));
-    if (close.length === 0 && this.length <= FUZZY_LIMIT && key.length <= 80) close = closest(key, this.keys, 3, 0.6);
+    const close = [...spellings].filter((spelling) => this.has(spelling));
     return close.length > 0 ? `Closest: ${close.map(repr).join(", ")}. ` : "";
   }
 }

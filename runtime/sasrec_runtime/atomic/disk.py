@@ -1,4 +1,4 @@
-"""Names and bytes that a power cut finds whole or not at all: flush, rename, exchange."""
+"""Durable writing by flush, rename and exchange: a power cut leaves each file whole or absent."""
 
 import contextlib
 import errno
@@ -15,30 +15,30 @@ from sasrec_runtime.atomic import locks
 __all__ = ["exchange", "flush", "flush_tree", "make_folders", "move", "remove_empty", "rename_new", "write_file"]
 
 NOT_FLUSHED: Final = {errno.EACCES, errno.EINVAL, errno.ENOTSUP}
-"""What a system says that flushes no folder: Windows opens none, and some network file systems refuse."""
+"""Errors of a system that cannot flush a folder: Windows cannot open one, some network file systems refuse."""
 
 NO_FLAGS: Final = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM}
-"""What renameat2 says where the kernel, the file system or a sandbox does not know its flags."""
+"""Errors of renameat2 where the kernel, the file system or a sandbox does not support its flags."""
 
 AT_FDCWD: Final = -100
 RENAME_NOREPLACE: Final = 1
 RENAME_EXCHANGE: Final = 2
 SYSCALL_NUMBERS: Final = {"x86_64": 316, "aarch64": 276}
-"""Of renameat2, for a C library that has no such function."""
+"""System call numbers of renameat2, for C libraries without that function."""
 
 
-def move(written: Path, place: Path) -> None:
-    """Rename a file whose bytes are on the disk by then, and return when its new name is there, too.
+def move(written: Path, target: Path) -> None:
+    """Rename a file durably: its bytes are flushed before, its new name after.
 
     A rename alone may reach the disk before the bytes, and then a power cut leaves the new name on an empty file.
     """
     flush(written)
-    written.replace(place)
-    flush(place.parent)
+    written.replace(target)
+    flush(target.parent)
 
 
 def flush(path: Path) -> None:
-    """Return when the disk has the bytes of a file, or the names in a folder where the system can tell."""
+    """Wait until a file, or the names in a folder where the system supports that, are on the disk (fsync)."""
     is_folder = path.is_dir()
     try:
         descriptor = _open_to_flush(path, is_folder=is_folder)
@@ -62,10 +62,10 @@ def _open_to_flush(path: Path, *, is_folder: bool) -> int:
 
 def flush_tree(folder: Path) -> None:
     """Flush every file and folder below `folder`, and `folder` itself, the innermost first."""
-    for place, _, files in os.walk(folder, topdown=False):
+    for below, _, files in os.walk(folder, topdown=False):
         for name in files:
-            flush(Path(place, name))
-        flush(Path(place))
+            flush(Path(below, name))
+        flush(Path(below))
 
 
 def exchange(one: Path, other: Path) -> bool:
@@ -134,7 +134,7 @@ def remove_empty(made: list[Path]) -> None:
 def write_file(path: Path, data: bytes) -> None:
     """Write one file whole: the name shows the old bytes or the new ones, and leftovers of killed writes are removed.
 
-    Only for folders of our own: a leftover is recognised by its name, and by nobody holding its lock.
+    Only for folders of our own: a leftover is recognised by its name and its free lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(path)

@@ -1,4 +1,4 @@
-"""Write a folder whole or not at all, in place of nothing but one of the same kind."""
+"""Write a folder atomically; it replaces nothing but a folder of the same kind."""
 
 import contextlib
 import errno
@@ -16,9 +16,9 @@ __all__ = ["check", "repair", "staged"]
 
 WAITS: Final = 40
 WAIT_S: Final = 0.025
-"""A second in all; what is waited for is one renaming."""
+"""Seconds between two looks, a second in all: what is awaited is a single rename."""
 FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
-"""What a disk says that takes no more."""
+"""Errors of a disk that accepts no more data."""
 
 
 def check(out: Path, kind: FolderKind, *, force: bool, inputs: Iterable[Path] = ()) -> None:
@@ -34,16 +34,16 @@ def check(out: Path, kind: FolderKind, *, force: bool, inputs: Iterable[Path] = 
         OutputError: `out` exists and must stay, or overlaps with an input.
     """
     overlap.refuse(out, inputs)
-    place = overlap.resolved(out)
-    scratch.tidy(place, kind)
-    if not os.path.lexists(place):
+    target = overlap.resolved(out)
+    scratch.tidy(target, kind)
+    if not os.path.lexists(target):
         return
-    if not place.is_dir():
+    if not target.is_dir():
         raise OutputError(f"{out} is a file, expected a folder to write. Choose another --out.")
     if not force:
         raise OutputError(f"{out} exists already. Choose another --out, or give --force to replace it.")
     try:
-        foreign = kinds.strangers(place, kind)
+        foreign = kinds.strangers(target, kind)
     except NotOursError as error:
         raise OutputError(
             f"{out}: {error}, so --force does not replace it: it may be something else. Choose another --out."
@@ -61,8 +61,8 @@ def check(out: Path, kind: FolderKind, *, force: bool, inputs: Iterable[Path] = 
 def staged(out: Path, kind: FolderKind, *, force: bool, inputs: Iterable[Path] = ()) -> Iterator[Path]:
     """Give an empty folder beside `out`; put it in `out`'s place when the block ends well, else remove it.
 
-    The new content is on the disk before it has the name, and one moment replaces the old by the new where the system
-    can exchange two folders. Whatever ends the block, `out` is the old folder or the new one, whole.
+    The new content is flushed before it gets the name, and where the system can exchange two folders, the replacement
+    is one atomic step. Whatever ends the block, `out` is the old folder or the new one, whole.
 
     Args:
         out: The folder to be written.
@@ -76,16 +76,16 @@ def staged(out: Path, kind: FolderKind, *, force: bool, inputs: Iterable[Path] =
     """
     inputs = tuple(inputs)
     check(out, kind, force=force, inputs=inputs)
-    place = overlap.resolved(out)
+    target = overlap.resolved(out)
     made: list[Path] = []
     try:
         with contextlib.ExitStack() as stack:
             with _explained(out):
-                disk.make_folders(place.parent, made)
-                work = stack.enter_context(scratch.opened(place, kind))
+                disk.make_folders(target.parent, made)
+                work = stack.enter_context(scratch.opened(target, kind))
             with _full_disk_explained(out):
                 yield work.new
-            check(place, kind, force=force, inputs=inputs)
+            check(target, kind, force=force, inputs=inputs)
             with _explained(out):
                 work.put_in_place()
     except BaseException:
@@ -99,12 +99,12 @@ def repair(out: Path, kind: FolderKind) -> None:
     Where a living command is just replacing it, its end is waited for.
     """
     with contextlib.suppress(OutputError):
-        place = overlap.resolved(out)
+        target = overlap.resolved(out)
         for _ in range(WAITS):
-            if os.path.lexists(place):
+            if os.path.lexists(target):
                 return
-            scratch.tidy(place, kind)
-            if os.path.lexists(place) or not scratch.is_replacing(place):
+            scratch.tidy(target, kind)
+            if os.path.lexists(target) or not scratch.is_replacing(target):
                 return
             time.sleep(WAIT_S)
 

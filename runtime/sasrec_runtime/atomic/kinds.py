@@ -1,4 +1,4 @@
-"""Whose folder is it? What a folder of each kind holds, and what lies in one that we did not write."""
+"""Kinds of folders: how one is recognised, and which files in it belong to it."""
 
 import contextlib
 import itertools
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 MARKER_LIMIT_BYTES: Final = 256 << 20
-"""A marker is some kilobytes, a report of many variants some megabytes: what is far larger is not ours."""
+"""A marker has some kilobytes, a report of many variants some megabytes: a far larger file is not ours."""
 
 SHOWN: Final = 3
 """Strangers that a message names."""
@@ -47,7 +47,7 @@ class FolderKind:
     unmarked: "re.Pattern[str] | None" = None
     """Paths of files that are ours in a folder that is not finished, or that needs no marker."""
     needs_marker: bool = True
-    """Whether a folder without the marker is somebody else's. If not, what matches `unmarked` is always ours."""
+    """Whether a folder needs the marker to be ours. If not, what matches `unmarked` is always ours."""
 
 
 def strangers(folder: Path, kind: FolderKind, *, unfinished: bool = False) -> list[str]:

@@ -1,6 +1,6 @@
 """What version 0.1 left beside an output when it was killed: `.NAME.partial-xxxxxxxx` and `.NAME.old-xxxxxxxx`.
 
-They carry no lock, so that nothing says whether their process lives: only what nobody has touched for a day is removed.
+They have no lock that would show whether their process still runs, so only those unchanged for a day are removed.
 """
 
 import os

@@ -29,7 +29,7 @@ class Lock:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self.is_certain = False
-        """Whether the system knows locks: else nothing says that nobody else holds this one."""
+        """Whether the system supports locks; if not, another process may hold this one."""
 
     def release(self) -> None:
         """Give it back."""
@@ -73,7 +73,7 @@ def take(path: Path, *, create: bool = False) -> Lock:
         lock = Lock(descriptor)  # from here on it is closed, whatever happens
         try:
             lock.is_certain = _lock(descriptor)
-            # Between opening and locking, the one who held it may have removed the file: then this is no lock.
+            # The last holder may have removed the file between opening and locking: then this lock protects nothing.
             is_current = os.path.samestat(os.fstat(descriptor), os.lstat(path))
         except BaseException:
             lock.release()

@@ -1,4 +1,4 @@
-"""The scratch folder in which an output is built, beside its place, and what a killed command leaves of it.
+"""The scratch folder in which an output is built, beside the output, and how one left by a killed command is settled.
 
     .NAME.scratch-xxxxxxxx/
         sasrec-edge.json    says for which output; locked while its process lives
@@ -37,7 +37,7 @@ ATTEMPTS: Final = 8
 
 
 def description(out: Path, kind: str) -> bytes:
-    """Return what the marker of a scratch or side folder says: whose it is, for whoever finds it."""
+    """Return the content of the marker of a scratch or side folder: which output and process it belongs to."""
     says = {"written_by": "sasrec-edge", "output": out.name, "kind": kind, "host": socket.gethostname()}
     return json.dumps({**says, "pid": os.getpid()}).encode() + b"\n"
 
@@ -222,7 +222,7 @@ def _beside(out: Path, pattern: "re.Pattern[str]") -> list[Path]:
     try:
         with os.scandir(out.parent) as entries:
             found = [entry.name for entry in entries if pattern.fullmatch(entry.name)]
-    except OSError:  # there is no such folder yet
+    except OSError:  # the folder does not exist yet
         return []
     return [out.parent / name for name in sorted(found)]
 

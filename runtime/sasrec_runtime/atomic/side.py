@@ -96,7 +96,7 @@ def clear(folder: Path, kind: FolderKind) -> None:
 
 
 def remove(folder: Path, kind: FolderKind) -> None:
-    """Remove a folder that all is ours in and that nobody holds; else leave it as it is."""
+    """Remove a side folder if everything in it is ours and no process holds it; otherwise leave it as it is."""
     with contextlib.suppress(OSError, NotOursError, locks.TakenError):
         if kinds.is_ours(folder, kind):
             lock = locks.take(folder / kind.marker, create=True)

@@ -1,4 +1,4 @@
-"""Rows to answers: a bad row does not fail its batch, and a failure of the bundle or the engine ends the job."""
+"""Answers rows in batches: a bad row does not fail its batch, a failure of the bundle or the engine ends the job."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -13,10 +13,10 @@ from sasrec_runtime.recommender import Recommender
 
 __all__ = ["Answering"]
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 ERRORS_OF_ROWS: Final = (HistoryError, RequestError)
-"""What a row can be to blame for. All else would fail for every row, and ends the job."""
+"""Errors that one row causes. Any other would fail for every row, and ends the job."""
 
 
 class Answering:
@@ -30,7 +30,7 @@ class Answering:
     """
 
     def __init__(self, recommender: Recommender, k: int, *, exclude_seen: bool, batch_bytes: int) -> None:
-        recommender.recommend([], k)  # an impossible k is no fault of the rows
+        recommender.recommend([], k)  # refuses an impossible k, which no row is to blame for
         self._recommender = recommender
         self._k = k
         self._exclude_seen = exclude_seen
@@ -52,7 +52,7 @@ class Answering:
         return ordered, sorted(bad, key=lambda row: row.row)
 
     def _is_known(self, row: Row, bad: list[BadRow]) -> bool:
-        """Note a row whose keys the recommender refuses."""
+        """Say whether the recommender accepts the keys of a row; append it to `bad` if not."""
         try:
             if row.candidates is None:
                 self._recommender.check_history(row.history, suggest=False)
@@ -81,9 +81,9 @@ class Answering:
 
 
 def _answered(
-    rows: list[Row], together: Callable[[list[Row]], list[Found]], alone: Callable[[Row], Found], bad: list[BadRow]
-) -> list[tuple[Row, Found]]:
-    """Return what was found for each row, and note the rows that have no answer."""
+    rows: list[Row], together: Callable[[list[Row]], list[T]], alone: Callable[[Row], T], bad: list[BadRow]
+) -> list[tuple[Row, T]]:
+    """Return each row with its answer, and append the rows without one to `bad`."""
     try:
         return list(zip(rows, together(rows), strict=True))
     except ERRORS_OF_ROWS:

@@ -1,4 +1,4 @@
-"""How many rows a file holds, counted without its reader: what `score` checks itself against."""
+"""Count the rows of a file without its reader, so that `score` can check that it lost none."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,45 +1,39 @@
-"""A long job in parts: each is written whole, so that a job which was killed goes on where it was.
+"""A scoring job in parts, each written atomically, so that a job that was killed can be resumed.
 
 Beside OUT lies the folder OUT.parts while the job runs: job.json says what is being done, and part i is i.rows with the
 answers and i.bad with the bad rows, of the same PART_ROWS rows of the input. i.rows appears last and at once.
-Every file is on the disk before it has its name. job.json is locked while a process works on the job.
+Every file is flushed before it gets its name. job.json is locked while a process works on the job.
 
-Law: the parts of a job, and so OUT, are the same whether or not it was killed and resumed; a power cut is a kill.
+Law: the parts of a job, and so OUT, are the same whether or not it was killed and resumed, also by a power cut.
 """
 
 import contextlib
-import filecmp
-import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from sasrec_runtime.atomic import disk, kinds, locks, overlap, side
+from sasrec_runtime.atomic import disk, kinds, locks, side
 from sasrec_runtime.atomic.kinds import FolderKind
-from sasrec_runtime.batch import formats, writers
+from sasrec_runtime.batch import formats, outputs, writers
 from sasrec_runtime.batch.rows import Answer, BadRow
 from sasrec_runtime.errors import OutputError, RequestError
 
-__all__ = [
-    "PARTS", "PART_ROWS", "Job", "JobDescription", "bad_rows_path", "can_resume", "check_places",
-]  # fmt: skip
+__all__ = ["PARTS", "PART_ROWS", "Job", "JobDescription", "can_resume"]
 
 PART_ROWS: Final = 4096
-"""Rows of the input in one part: what a kill costs at most, and what is in memory."""
+"""Rows of the input in one part: the most that a kill can lose, and what is in memory."""
 
 
 DESCRIPTION: Final = "job.json"
-LINE_LIMIT_BYTES: Final = 128 << 20
-"""A bad row is shorter: the longest field that is read is 16 MiB."""
 FINISHING: Final = "finishing"
-"""Lies among the parts from just before the output appears."""
+"""Marker file: the output is about to be renamed into place."""
 
 
 class JobDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """What must be the same for a job to be resumed."""
+    """Everything that must be unchanged for a job to be resumed."""
 
     histories: str
     """The input file."""
@@ -57,24 +51,8 @@ class JobDescription(msgspec.Struct, frozen=True, kw_only=True):
     """Rows of the input in one part."""
 
 
-class _Begun(msgspec.Struct, frozen=True, kw_only=True):
-    """What the description of a job of any version says."""
-
-    histories: str
-    bytes: int
-    modified_ns: int
-    bundle: str
-    variant: str
-    options: dict[str, str | int | bool]
-    part_rows: int
-
-
-class _WrittenBadRow(BadRow, frozen=True, forbid_unknown_fields=True):
-    """A line of OUT.bad.jsonl and nothing else."""
-
-
 def _paths(data: bytes) -> list[str]:
-    msgspec.json.decode(data, type=_Begun)
+    msgspec.json.decode(data, type=JobDescription)
     return []
 
 
@@ -94,9 +72,9 @@ class Job:
 
     def __init__(self, out: Path, description: JobDescription) -> None:
         self._out = out
-        self._bad = bad_rows_path(out)
+        self._bad = outputs.bad_rows_path(out)
         self._kind = formats.format_of(out)
-        self._folder = _parts_path(out)
+        self._folder = outputs.parts_path(out)
         self._description = description
         self._lock: locks.Lock | None = None
         self._force = False
@@ -113,7 +91,7 @@ class Job:
         side.check(self._folder, PARTS, job="score")
         # A kill may come when the output is there and its parts still are: then resuming puts them together again.
         was_finishing = resume and _was_finishing(self._folder)
-        _check_in_the_way(self._out, self._bad, force=force or was_finishing)
+        outputs.check_in_the_way(self._out, self._bad, force=force or was_finishing)
         self._force = force
         if self._folder.exists() and not resume:
             if not force:
@@ -215,8 +193,8 @@ class Job:
             for chunk in self._bad_parts(parts):
                 target.write(chunk)
         if not self._force:
-            _check_same(whole, self._out)
-            _check_same(bad, self._bad)
+            outputs.check_same(whole, self._out)
+            outputs.check_same(bad, self._bad)
         (self._folder / FINISHING).touch()
         disk.flush(self._folder)
         if bad.stat().st_size:
@@ -240,68 +218,14 @@ class Job:
         return ((self._folder / f"{part}.bad").read_bytes() for part in range(parts))
 
 
-def bad_rows_path(out: Path) -> Path:
-    """Return where the bad rows of an output go: JSON lines with row, user and reason."""
-    return out.with_name(out.name + ".bad.jsonl")
-
-
 def can_resume(out: Path) -> bool:
     """Whether a job for this output broke off, which `resume` would go on with."""
-    return (_parts_path(out) / "job.json").is_file()
-
-
-def check_places(out: Path, inputs: Iterable[Path]) -> None:
-    """Refuse an output whose files would be, hold, or lie in an input; before any work.
-
-    Raises:
-        OutputError: One does, or is a folder.
-    """
-    inputs = tuple(inputs)
-    for place in (out, bad_rows_path(out), _parts_path(out)):
-        overlap.refuse(place, inputs)
-    for place in (out, bad_rows_path(out)):
-        if place.is_dir():
-            raise OutputError(f"{place} is a folder, expected a file to write. Choose another --out.")
+    return (outputs.parts_path(out) / "job.json").is_file()
 
 
 def _was_finishing(folder: Path) -> bool:
     """Return whether a job was killed while its output appeared, or later, while its folder was removed."""
     return (folder / FINISHING).exists() or (folder.is_dir() and not kinds.names_in(folder))
-
-
-def _parts_path(out: Path) -> Path:
-    return out.with_name(out.name + ".parts")
-
-
-def _check_in_the_way(out: Path, bad: Path, *, force: bool) -> None:
-    """Refuse to replace what is there: the output without --force, bad rows also where they are not ours."""
-    for place in (out, bad):
-        if os.path.lexists(place) and not force:
-            raise RequestError(f"{place} exists. Replace it with --force, or choose another --out.")
-    if os.path.lexists(bad) and not _is_bad_rows(bad):
-        raise OutputError(
-            f"{bad} holds something else than the bad rows of a job, so --force does not replace it. "
-            "Move it elsewhere, or choose another --out."
-        )
-
-
-def _is_bad_rows(path: Path) -> bool:
-    if path.is_symlink() or not path.is_file():
-        return False
-    decoder = msgspec.json.Decoder(_WrittenBadRow)
-    try:
-        with path.open("rb") as file:
-            while line := file.readline(LINE_LIMIT_BYTES):
-                decoder.decode(line)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return False
-    return True
-
-
-def _check_same(written: Path, place: Path) -> None:
-    """Refuse to replace a file, unless it is the same as what was written: then a kill came after it had its place."""
-    if os.path.lexists(place) and not (place.is_file() and filecmp.cmp(written, place, shallow=False)):
-        raise RequestError(f"{place} has come meanwhile. Replace it with --resume --force, or move it elsewhere.")
 
 
 def _write_whole(path: Path, data: bytes) -> None:

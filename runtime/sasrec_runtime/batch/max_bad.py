@@ -1,4 +1,4 @@
-"""How many bad rows a user puts up with."""
+"""The largest number of bad rows that a user accepts."""
 
 from fractions import Fraction
 

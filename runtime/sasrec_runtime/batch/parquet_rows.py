@@ -15,7 +15,7 @@ ROWS: Final = 1024
 """Rows read at once."""
 
 DAMAGE: Final = (OSError, OverflowError, ValueError)
-"""What pyarrow raises for a damaged file, beside its own exceptions; text that is not UTF-8 is a ValueError."""
+"""Exceptions that pyarrow raises for a damaged file beside its own; text that is not UTF-8 is a ValueError."""
 
 
 def read(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
@@ -60,7 +60,7 @@ def _batches(path: Path, columns: Columns) -> Iterator[list[Any]]:
 
 
 def _check_type(path: Path, name: str, kind: Any, *, with_lists: bool) -> None:
-    """Refuse a column none of whose values could be keys."""
+    """Refuse a column whose type cannot hold keys."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
     types = pa.types
@@ -98,7 +98,7 @@ def _value(value: Any) -> Any:
 
 
 def _read_or_refuse(path: Path, step: Callable[[], Any]) -> Any:
-    """Return what a step of pyarrow returns; what it raises for a damaged file becomes one sentence."""
+    """Run a step of pyarrow; what it raises for a damaged file becomes a RequestError."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
     try:
@@ -108,5 +108,5 @@ def _read_or_refuse(path: Path, step: Callable[[], Any]) -> Any:
 
 
 def _refused(path: Path, error: Exception) -> RequestError:
-    said = str(error) or type(error).__name__
-    return RequestError(f"{path}: pyarrow cannot read it: {said:.300}. Write the file again.")
+    reason = str(error) or type(error).__name__
+    return RequestError(f"{path}: pyarrow cannot read it: {reason:.300}. Write the file again.")

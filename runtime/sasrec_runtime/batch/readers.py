@@ -22,7 +22,7 @@ BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 def read(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
-    """Yield the rows of a file, in order; which format it has is told by its suffix.
+    """Yield the rows of a file, in order; its suffix says which format it has.
 
     Raises:
         MissingRuntimeError: It is Parquet, and pyarrow is not installed.
@@ -33,7 +33,7 @@ def read(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
 
 
 def _read_csv(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
-    """Yield the rows of CSV, each on a line of its own: a quote that does not close costs its own line only."""
+    """Yield the rows of CSV, each on a line of its own: an unclosed quote affects no other line."""
     # Bytes that are not UTF-8 come through as lone surrogates, which make a bad row below.
     with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
         parser = _LineParser()
@@ -43,12 +43,12 @@ def _read_csv(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
             raise RequestError(f"{path}: the heading is not CSV: {error}. Write it on one line.") from error
         check_heading(path, heading, columns)
         wanted = (columns.user, columns.history, columns.candidates)
-        places = [heading.index(name) if name in heading else None for name in wanted]
+        positions = [heading.index(name) if name in heading else None for name in wanted]
         number = 0
         while line := file.readline(LINE_LIMIT + 1):
             number += 1
             if len(line) <= LINE_LIMIT:
-                yield _csv_row(number, line, parser, places, len(heading), columns.separator)
+                yield _csv_row(number, line, parser, positions, len(heading), columns.separator)
                 continue
             _skip_line(file, line)
             yield BadRow(number, None, f"it is longer than {LINE_LIMIT} characters")
@@ -59,9 +59,9 @@ def _skip_line(file: TextIO, line: str) -> None:
     while line and line[-1] not in "\r\n":
         line = file.readline(LINE_LIMIT + 1)
     if line.endswith("\r"):  # the limit may have parted it from its \n
-        place = file.tell()
+        position = file.tell()
         if file.read(1) != "\n":
-            file.seek(place)
+            file.seek(position)
 
 
 class _LineParser:
@@ -104,7 +104,7 @@ class _LineParser:
 
 
 def _csv_row(
-    number: int, line: str, parser: _LineParser, places: list[int | None], expected: int, separator: str
+    number: int, line: str, parser: _LineParser, positions: list[int | None], expected: int, separator: str
 ) -> Row | BadRow:
     try:
         fields = parser.fields(line)
@@ -113,11 +113,11 @@ def _csv_row(
         return BadRow(number, None, f"not CSV: {'a quote does not close on its line' if is_open else error}")
     if len(fields) != expected:
         return BadRow(number, None, f"it has {len(fields)} fields, expected {expected} as in the heading")
-    user, history, candidates = [None if place is None else fields[place] for place in places]
+    user, history, candidates = [None if position is None else fields[position] for position in positions]
     for value in (user, history, candidates):
         if value is not None and not value.isascii() and not _is_utf8(value):
             return BadRow(number, None, "it is not UTF-8")
-    if "\0" in line:  # what a crash leaves in a log; the key behind it would be another one
+    if "\0" in line:  # left by a crash while a log was written; the key would be another one
         return BadRow(number, None, "it holds a NUL byte")
     return make_row(number, user, history, candidates, separator)
 
@@ -162,7 +162,7 @@ def _json_row(number: int, line: bytes, columns: Columns) -> Row | BadRow:
 
 
 def _repeated_key(line: bytes, value: dict[str, Any]) -> str | None:
-    """Return a key that an object has twice, of which a decoder keeps the last without a word."""
+    """Return a key that an object has twice, of which a decoder silently keeps the last."""
     if line.count(b":") == len(value):
         return None  # every member has a colon, so there are no more members than keys
     if b"\\" not in line and all(line.count(f'"{key}"'.encode()) < 2 for key in value):

@@ -1,4 +1,4 @@
-"""One line of batch scoring: what a user has seen, what is answered, and what was wrong with a line."""
+"""Rows of batch scoring: requests, answers, and rows that cannot be answered."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ __all__ = ["Answer", "BadRow", "Columns", "Row", "check_heading", "make_row"]
 
 
 class Columns(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a file keeps what is needed."""
+    """Names of the columns of a file of histories."""
 
     user: str = "user"
     """Column of the user's key."""
@@ -62,7 +62,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def make_row(number: int, user: Any, history: Any, candidates: Any, separator: str) -> Row | BadRow:
-    """Return the request that these values of a file make, or say why they make none.
+    """Return the request in one row of a file, or a BadRow that says what is wrong with it.
 
     Args:
         number: Which row of the file it is.
@@ -105,7 +105,7 @@ def _keys(value: Any, separator: str) -> list[str] | None:
     if not isinstance(value, Sequence) or isinstance(value, bytes):
         return None
     keys = [_key(item) for item in value]
-    return None if None in keys else keys  # type: ignore[return-value]  # there is no None in it
+    return None if None in keys else keys  # type: ignore[return-value]  # it does not hold None
 
 
 def _key(value: Any) -> str | None:

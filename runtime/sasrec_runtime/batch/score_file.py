@@ -8,8 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from sasrec_runtime.batch import counting, formats, readers
-from sasrec_runtime.batch import job as job_module
+from sasrec_runtime.batch import counting, formats, outputs, readers
 from sasrec_runtime.batch.answering import Answering
 from sasrec_runtime.batch.job import PART_ROWS, Job, JobDescription
 from sasrec_runtime.batch.rows import BadRow, Columns, Row
@@ -56,7 +55,7 @@ def score_file(
 
     What is in memory is one part, whatever the file's size. A row that has no answer goes to `OUT.bad.jsonl`.
 
-    Law: every row of the file is in one of the two; before they appear, their rows are counted, and so are the file's.
+    Law: every row of the file is in exactly one of the two; the rows of all three are counted before these appear.
 
     Args:
         recommender: What answers.
@@ -65,7 +64,7 @@ def score_file(
         k: Items for each row without candidates.
         exclude_seen: Leave out the items of the history.
         unknown: The rule the recommender was loaded with; it is part of what a resumed job must share.
-        columns: Where the file keeps what is needed.
+        columns: Names of the columns.
         batch_bytes: Memory for one call of the session.
         part_rows: Rows in memory at once, and what a kill costs at most.
         spreadsheet_safe: Put `'` before users and items of CSV that a spreadsheet would run as a formula.
@@ -81,7 +80,7 @@ def score_file(
     columns = columns or Columns()
     check_files(histories, out)
     _check_spreadsheet(out, spreadsheet_safe)
-    job_module.check_places(out, (recommender.bundle.path, histories))
+    outputs.check_places(out, (recommender.bundle.path, histories))
     _check_separator(recommender, columns.separator)
     answering = Answering(recommender, k, exclude_seen=exclude_seen, batch_bytes=batch_bytes)
     options: dict[str, str | int | bool] = {"k": k, "exclude_seen": exclude_seen, "unknown": unknown}

@@ -1,4 +1,4 @@
-"""How long a variant takes on this machine and what memory, through the public API, on the histories of golden.json."""
+"""Latency, throughput and memory of variants on this machine, on the histories of golden.json."""
 
 import itertools
 import time
@@ -23,14 +23,14 @@ BATCH_SIZES: Final = (1, 8, 64, 256)
 """Histories in one `recommend_batch` whose throughput is measured."""
 
 WARM_UP_CALLS: Final = 20
-"""Calls before the measured ones: caches, memory arenas and clock speeds settle."""
+"""Calls before the measured ones, so that caches, memory arenas and clock speeds settle."""
 
 BATCH_REPETITIONS: Final = 5
 """Batches of each size; the median counts."""
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """What one variant takes."""
+    """Latency, throughput and memory of one variant."""
 
     variant: str
     """Its name."""
@@ -45,14 +45,14 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     p99_us: float
     """`recommend`, 99th percentile."""
     session_p50_us: float
-    """`Session.recommend` on the same histories, median: what remains of p50_us is the wrapper's."""
+    """`Session.recommend` on the same histories, median; the rest of p50_us is the overhead of `Recommender`."""
     rows_per_s: dict[str, float]
     """Histories in one `recommend_batch` → histories a second."""
     resident_mib: float | None
     """What loading and the first call added to the resident memory of that process, mapped files included; None where
     the system does not say (it is read from /proc)."""
     anonymous_mib: float | None
-    """The part of it that has no file behind it: what a device must find in its memory."""
+    """The part of it that is not backed by a file: memory that the system cannot reclaim."""
 
 
 class _TimedVariant:
@@ -113,7 +113,7 @@ def bench(
     fresh: bool = True,
     **options: Unpack[OptionNames],
 ) -> list[Timing]:
-    """Time variants side by side: calls take turns, so that a busy moment of the machine meets all of them.
+    """Time variants interleaved: calls take turns, so that a busy moment of the machine affects all of them.
 
     Args:
         path: The bundle.

@@ -1,4 +1,4 @@
-"""Work in a process of its own: what happens to that process never happens to this one."""
+"""Run a module in a child process, so that a crash or hang of an engine does not affect this process."""
 
 import json
 import os
@@ -13,7 +13,7 @@ __all__ = ["ChildError", "run_module"]
 
 
 class ChildError(SasrecError, RuntimeError):
-    """A process of its own crashed, hung or failed; the message says which, after "its process"."""
+    """A child process crashed, hung or failed; the message says which, after "its process"."""
 
 
 def run_module(module: str, request: dict[str, Any], *, timeout_s: float) -> str:

@@ -31,25 +31,25 @@ GOLDEN_VERSION: Final = 1
 """Version of golden.json that this code writes, and the newest it reads."""
 
 LIMIT_BYTES: Final = 32 << 20
-"""A golden.json is some hundred kilobytes; what is far larger is not read."""
+"""A golden.json has some hundred kilobytes; a far larger one is not read."""
 
 ANSWER_ERRORS: Final = (AnswerError, EngineError, RequestError)
-"""What a variant's own model, or its manifest, can make of a valid case."""
+"""Errors of a valid case for which the model of the variant, or its manifest, is to blame."""
 
 ItemId = Annotated[int, msgspec.Meta(ge=1, le=MAX_ITEMS)]
 HistoryId = Annotated[int, msgspec.Meta(ge=0, le=(1 << 31) - 1)]
-"""An input of the graph: int32, and what lies outside 1…n_items counts as padding."""
+"""An input of the graph: int32. Ids outside 1…n_items count as padding."""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What one variant gives for a case."""
+    """The answer of one variant to a case."""
 
     item_ids: list[ItemId]
-    """Output `items`, without the places that hold padding."""
+    """Output `items`, without padding."""
     item_keys: list[str]
     """The keys of those ids."""
     scores: list[float]
-    """Output `scores`, of those places."""
+    """Output `scores`, of those items."""
     candidate_scores: list[float]
     """Output `scores` of the entry `score`, one for each of the case's candidates."""
 
@@ -63,7 +63,7 @@ class Case(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """One request."""
 
     name: str
-    """What is special about it, for messages."""
+    """What is special about the request, for messages."""
     history: list[str]
     """Item keys, oldest first."""
     history_ids: list[HistoryId]
@@ -98,7 +98,10 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class _Version(msgspec.Struct):
+    """The one field that is read before the rest, so that a newer file is named as such."""
+
     format_version: Annotated[int, msgspec.Meta(ge=1)]
+    """Version of this file's layout."""
 
 
 def decode(data: bytes) -> Golden:
@@ -130,7 +133,7 @@ def encode(golden: Golden) -> bytes:
     """Return golden.json.
 
     Raises:
-        BundleError: A score is no finite number, which JSON has no word for.
+        BundleError: A score is not finite, which JSON cannot express.
     """
     data = msgspec.json.format(msgspec.json.encode(golden), indent=1) + b"\n"
     decode(data)  # msgspec writes NaN and infinities as null, which no reader takes for a score
@@ -195,8 +198,8 @@ def _batch_failures(cases: list[tuple[Case, Answer]], recommender: Recommender) 
             failures.append(f"k = {k}, {place}: {error}")
             continue
         for row, (case, expected) in enumerate(rows):
-            found = items[row : row + 1], scores[row : row + 1]
-            sentences = _row_failures(case, expected, recommender, *found, expected.candidate_scores)
+            outputs = items[row : row + 1], scores[row : row + 1]
+            sentences = _row_failures(case, expected, recommender, *outputs, expected.candidate_scores)
             failures += [f"{case.name}, {place}: {sentence}" for sentence in sentences]
     return list(dict.fromkeys(failures))
 
@@ -222,7 +225,7 @@ def _candidate_scores(session: Session, case: Case) -> list[float]:
 def _answer_of(
     vocabulary: Vocabulary, items: NDArray[np.int32], scores: NDArray[np.float32], candidate_scores: list[float]
 ) -> Answer:
-    """Return one row of outputs without the places that hold padding."""
+    """Return one row of outputs without padding."""
     taken = items != PAD_ID
     item_ids: list[int] = items[taken].tolist()
     return Answer(
@@ -249,7 +252,7 @@ def _row_failures(
     failures = _answer_failures(case, seen, expected, recommender.variant.atol)
     if failures:
         return failures
-    # Within atol of the expected scores, and yet in an order or a place that the contract does not allow.
+    # Within atol of the expected scores, but in an order or at a rank that the contract does not allow.
     exclude = np.array([case.exclude_ids], np.int32)
     unsound = answers.problem(items, scores, exclude, len(recommender.vocabulary))
     return [f"{unsound.partition(': ')[2]}."] if unsound else []
@@ -298,9 +301,9 @@ def _id_failures(seen: list[int], expected: Answer, tie: float) -> list[str]:
     rank_expected = {item_id: rank for rank, item_id in enumerate(expected.item_ids)}
     failures = []
     for item_id, rank in rank_expected.items():
-        found = rank_seen.get(item_id, last)
-        if found != rank and abs(expected.scores[rank] - expected.scores[found]) > tie:
-            where = f"at rank {found}" if item_id in rank_seen else "missing"
+        seen_rank = rank_seen.get(item_id, last)
+        if seen_rank != rank and abs(expected.scores[rank] - expected.scores[seen_rank]) > tie:
+            where = f"at rank {seen_rank}" if item_id in rank_seen else "missing"
             failures.append(f"item {item_id} is {where}, expected at rank {rank}, where items[{rank}] is {seen[rank]}.")
     for item_id, rank in rank_seen.items():
         if item_id not in rank_expected and abs(expected.scores[rank] - expected.scores[last]) > tie:

@@ -1,4 +1,4 @@
-"""The fresh-process measurement: what loading a variant and its first call take in a process that did nothing else.
+"""Time and memory of loading a variant and of its first call, measured in a fresh process.
 
 `probe` starts that process and returns what it measured. It runs
 ``python -m sasrec_runtime.checks.probe '{"bundle": …, "variant": …, "options": {…}, "k": 10}'``.
@@ -26,7 +26,7 @@ from sasrec_runtime.recommender import Recommender
 __all__ = ["FreshProcess", "main", "measure", "mebibytes", "peak_bytes", "probe"]
 
 ROLLUP: Final = Path("/proc/self/smaps_rollup")
-"""Where Linux sums up a process's memory."""
+"""File in which Linux sums up the memory of a process."""
 
 STATUS: Final = Path("/proc/self/status")
 """Where Linux keeps the peak of a process's resident memory."""

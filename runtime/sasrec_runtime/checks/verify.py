@@ -1,4 +1,4 @@
-"""Prove that a bundle is whole and that its variants answer here as they did where they were exported.
+"""Check that a bundle is complete and that its variants give here the answers recorded at export.
 
 Each variant runs in a process of its own, ``python -m sasrec_runtime.checks.verify '{"bundle": …, "variant": …}'``: a
 model file that makes its engine crash or hang fails its variant, and nothing else.
@@ -28,7 +28,7 @@ TIMEOUT_S: Final = 600
 
 
 class VariantCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What the goldens say of one variant."""
+    """The result for one variant."""
 
     variant: str
     """Its name."""
@@ -75,15 +75,18 @@ def verify(
 
 
 class _Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What the process of one variant says."""
+    """The result that the process of one variant prints."""
 
     cases: int
+    """Golden cases that were compared."""
     failures: list[str]
+    """One sentence per difference."""
     check_ms: float
+    """Time that loading and comparing took."""
     missing: str | None = None
     """Why its runtime cannot be used."""
     replaced: str | None = None
-    """That the bundle was replaced."""
+    """The message, if the bundle was replaced meanwhile."""
 
 
 def _check(bundle: Bundle, variant: Variant, *, must_run: bool) -> VariantCheck:
@@ -111,7 +114,7 @@ def _check(bundle: Bundle, variant: Variant, *, must_run: bool) -> VariantCheck:
 
 
 def _ask(bundle: Bundle, variant: Variant) -> _Reply:
-    """Return what a process of its own finds out about a variant."""
+    """Check a variant in a process of its own and return the result."""
     request = {"bundle": str(bundle.root), "variant": variant.name, "manifest_sha256": bundle.manifest_sha256}
     line = run_module("sasrec_runtime.checks.verify", request, timeout_s=TIMEOUT_S)
     try:

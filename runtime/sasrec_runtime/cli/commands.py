@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 NEGATIVE: Final = 3
-"""Exit code of a check that ran and said no."""
+"""Exit code of a check that ran and failed."""
 
 
 @click.command()

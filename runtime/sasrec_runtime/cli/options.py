@@ -30,7 +30,7 @@ unknown_option: Decorator = click.option(
     type=click.Choice(["error", "drop", "map"]),
     default="error",
     show_default=True,
-    help="For a key of the history that is no item: fail, leave it out, or keep its place empty.",
+    help="For a key of the history that is not an item: fail, leave it out, or keep its position as padding.",
 )
 
 

@@ -1,4 +1,4 @@
-"""Results as a user reads them, or as another program does; neither sends a terminal what it would obey."""
+"""Print results for people or as JSON, with control characters escaped."""
 
 import json
 import math
@@ -26,7 +26,7 @@ MISSING: Final = frozenset({"", "–", "n/a"})
 
 
 def printable(text: str, *, lines: bool = False) -> str:
-    r"""Return text that a terminal shows and does not obey: control characters become their escapes, such as `\x1b`.
+    r"""Return text without control characters, which a terminal would obey: they become escapes, such as `\x1b`.
 
     Law: what has none of them comes back as it is.
 

@@ -140,7 +140,7 @@ def score(
 
 @contextmanager
 def _says_what_resumes(out: Path) -> Iterator[None]:
-    """Say on Ctrl-C, or on a signal that acts as it does, what goes on with the job, if there is one to go on with."""
+    """Say on Ctrl-C, or on a signal that acts alike, that --resume goes on with the job, if one was begun."""
     from sasrec_runtime.batch.job import can_resume
 
     try:
@@ -152,7 +152,7 @@ def _says_what_resumes(out: Path) -> Iterator[None]:
 
 
 def _print_result(out: Path, progress: "Progress", variant: str, *, as_json: bool) -> None:
-    from sasrec_runtime.batch.job import bad_rows_path
+    from sasrec_runtime.batch.outputs import bad_rows_path
 
     bad = str(bad_rows_path(out)) if progress.bad_rows else None
     if as_json:

@@ -1,9 +1,9 @@
-"""Whether an answer keeps the graph contract, whatever the graph is: checked before anybody sees it.
+"""Checks of a model's answers against the graph contract, made before a caller sees them.
 
 Laws, for one row of k ids and scores:
 
 - `is_sound` implies that `problem` finds nothing.
-- Where `problem` finds nothing and no place holds padding, `is_sound` is true.
+- Where `problem` finds nothing and no rank holds padding, `is_sound` is true.
 """
 
 from collections.abc import Iterable
@@ -18,8 +18,8 @@ from sasrec_runtime.signature import PAD_ID
 
 __all__ = ["check", "check_scores", "is_sound", "problem", "wrong_shape"]
 
-FREE_SCORE: Final = -5e8
-"""A place that no item can take scores this at most."""
+PADDING_SCORE: Final = -5e8
+"""Largest score of a rank for which no item remains."""
 
 
 def is_sound(item_ids: list[int], scores: list[float], n_items: int, excluded: Iterable[int]) -> bool:
@@ -34,7 +34,7 @@ def is_sound(item_ids: list[int], scores: list[float], n_items: int, excluded: I
     distinct = set(item_ids)
     if len(distinct) != len(item_ids) or not distinct.isdisjoint(excluded):
         return False
-    # A loop, for a handful of built-in functions costs more: after a run of the engine their code has left the caches.
+    # A loop is faster than several built-in functions: after a run of the engine their code has left the caches.
     best = last = scores[0]
     for item_id, score in zip(item_ids, scores, strict=True):
         if not (PAD_ID < item_id <= n_items and score <= last):  # NaN is not at most anything
@@ -59,7 +59,7 @@ def check(
         AnswerError: It does.
     """
     if sentence := problem(items, scores, exclude, n_items):
-        raise AnswerError(_said(variant, sentence))
+        raise AnswerError(_message(variant, sentence))
 
 
 def check_scores(variant: str, scores: NDArray[np.float32], candidates: NDArray[np.int32]) -> None:
@@ -78,12 +78,12 @@ def check_scores(variant: str, scores: NDArray[np.float32], candidates: NDArray[
     bad = ~np.isfinite(scores) & (candidates != PAD_ID)
     if bad.any():
         row, column = (int(index[0]) for index in np.nonzero(bad))
-        raise AnswerError(_said(variant, f"row {row}: score {column} is {scores[row, column]}, expected a number"))
+        raise AnswerError(_message(variant, f"row {row}: score {column} is {scores[row, column]}, expected a number"))
 
 
 def wrong_shape(variant: str, output: str, seen: tuple[int, ...], expected: tuple[int, ...]) -> AnswerError:
     """Return the error for an output of another shape than was asked for."""
-    return AnswerError(_said(variant, f"{output} has shape {seen}, expected {expected}"))
+    return AnswerError(_message(variant, f"{output} has shape {seen}, expected {expected}"))
 
 
 def problem(
@@ -94,17 +94,20 @@ def problem(
         return f"items has shape {items.shape} and scores {scores.shape}, expected the same"
     if not items.size:
         return None
-    free = items == PAD_ID
+    padding = items == PAD_ID
     outside = (items < PAD_ID) | (items > n_items)
     # Each row's ids in a range of their own, so that one sort or search serves all rows.
     offsets = np.arange(len(items), dtype=np.int64)[:, np.newaxis] * (n_items + 1)
     checks: list[tuple[NDArray[Any], str]] = [
         (outside, f"expected an item id in 1…{n_items}"),
-        (_excluded(items, offsets, exclude, free | outside, n_items), "which the request excludes"),
-        (_repeated(items, offsets, free | outside), "which stands there twice"),
-        (free[:, :-1] & ~free[:, 1:], "expected padding in the last places only"),
-        (~np.isfinite(scores) & ~free, "expected a finite number as its score"),
-        (free & ~(scores <= FREE_SCORE), f"expected a score of at most {FREE_SCORE:.0e} where no item remains"),
+        (_excluded(items, offsets, exclude, padding | outside, n_items), "which the request excludes"),
+        (_repeated(items, offsets, padding | outside), "which stands there twice"),
+        (padding[:, :-1] & ~padding[:, 1:], "expected padding in the last places only"),
+        (~np.isfinite(scores) & ~padding, "expected a finite number as its score"),
+        (
+            padding & ~(scores <= PADDING_SCORE),
+            f"expected a score of at most {PADDING_SCORE:.0e} where no item remains",
+        ),
         (scores[:, :-1] < scores[:, 1:], "expected the best score first"),
     ]
     for bad, rule in checks:
@@ -124,28 +127,28 @@ def _excluded(
     ignored: NDArray[np.bool_],
     n_items: int,
 ) -> NDArray[np.bool_]:
-    """Return which places hold an id of the same row of `exclude`."""
+    """Return which ids (B, k) stand in the same row of `exclude`."""
     if not exclude.shape[1]:
         return np.zeros(items.shape, np.bool_)
     valid = (exclude > PAD_ID) & (exclude <= n_items)
-    barred = np.sort((offsets + np.where(valid, exclude, PAD_ID)).ravel())
-    wanted = offsets + items
-    nearest = np.minimum(np.searchsorted(barred, wanted), len(barred) - 1)
-    found: NDArray[np.bool_] = (barred[nearest] == wanted) & ~ignored
-    return found
+    excluded = np.sort((offsets + np.where(valid, exclude, PAD_ID)).ravel())
+    ids = offsets + items
+    nearest = np.minimum(np.searchsorted(excluded, ids), len(excluded) - 1)
+    is_excluded: NDArray[np.bool_] = (excluded[nearest] == ids) & ~ignored
+    return is_excluded
 
 
 def _repeated(items: NDArray[np.int32], offsets: NDArray[np.int64], ignored: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which places hold an id that an earlier place of the row holds."""
+    """Return which ids (B, k) stand at an earlier rank of the same row as well."""
     ids = (offsets + items).ravel()
     order = np.argsort(ids, kind="stable")
     repeated = np.zeros(len(ids), np.bool_)
     repeated[order[1:]] = ids[order[1:]] == ids[order[:-1]]
-    found: NDArray[np.bool_] = repeated.reshape(items.shape) & ~ignored
-    return found
+    is_repeated: NDArray[np.bool_] = repeated.reshape(items.shape) & ~ignored
+    return is_repeated
 
 
-def _said(variant: str, sentence: str) -> str:
+def _message(variant: str, sentence: str) -> str:
     return (
         f"variant {variant} gave an answer that breaks the graph contract: {sentence}. "
         "Check the bundle with `sasrec-edge verify`, or choose another variant."

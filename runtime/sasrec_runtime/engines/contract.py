@@ -50,12 +50,12 @@ class Session(Protocol):
 
         Args:
             history: (B, T), item ids, newest last; ids outside 1…n_items count as padding.
-            exclude: (B, E), item ids not to return; PAD_ID fills free places. E may be 0.
+            exclude: (B, E), item ids not to return; PAD_ID fills the rest of a row. E may be 0.
             k: Items per row, in 1…n_items (TFLite: in 1…fixed_k).
 
         Returns:
-            items (B, k), best first, ties to the lower id; PAD_ID in places that no item can take. scores (B, k). Their
-            shapes are checked, their values are not: see `answers`.
+            items (B, k), best first, ties to the lower id; PAD_ID at ranks for which no item remains. scores (B, k).
+            Shapes are checked, values are not: see `answers`.
         """
         ...
 

@@ -1,4 +1,4 @@
-"""What an engine raises, said as an error of this package: which variant, which engine, which processor, what to do."""
+"""Turn what an engine raises into an error of this package: which variant, engine and processor, and what to do."""
 
 import platform
 from pathlib import Path

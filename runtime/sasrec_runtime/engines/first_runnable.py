@@ -17,7 +17,7 @@ __all__ = ["open_first", "vocabulary_beside"]
 
 @contextlib.contextmanager
 def vocabulary_beside(bundle: Bundle, to_hash: Collection[str]) -> Iterator[None]:
-    """Read the vocabulary of a large catalogue while the model is loaded: either takes a tenth of a second.
+    """Read the vocabulary of a large catalogue in a thread while the model is loaded; each takes a tenth of a second.
 
     Args:
         bundle: The bundle.

@@ -52,22 +52,22 @@ class FittedSession:
         """Return items (B, k) and scores (B, k); see `Session`.
 
         Raises:
-            RequestError: A row excludes more distinct items than the variant has places for.
+            RequestError: A row excludes more distinct items than the variant has columns for.
         """
         contract.check_k(k, self._variant, self._n_items)
         contract.check_ids("history", history)
         contract.check_ids("exclude", exclude, len(history))
         history, exclude = self._history(history), self._exclude(exclude)
-        if len(history) == self._variant.fixed_batch:  # the usual call needs nothing put together
-            found, found_scores = self._session.recommend(history, exclude, self._variant.fixed_k or k)
-            return found[:, :k], found_scores[:, :k]
+        if len(history) == self._variant.fixed_batch:  # the usual call: nothing to split
+            all_items, all_scores = self._session.recommend(history, exclude, self._variant.fixed_k or k)
+            return all_items[:, :k], all_scores[:, :k]
         items = np.empty((len(history), k), np.int32)
         scores = np.empty((len(history), k), np.float32)
         run_k = self._variant.fixed_k or k
         for rows in self._row_groups(len(history)):
-            found, found_scores = self._session.recommend(self._rows(history[rows]), self._rows(exclude[rows]), run_k)
-            taken = rows.stop - rows.start
-            items[rows], scores[rows] = found[:taken, :k], found_scores[:taken, :k]
+            part, part_scores = self._session.recommend(self._rows(history[rows]), self._rows(exclude[rows]), run_k)
+            used = rows.stop - rows.start  # the others are padding
+            items[rows], scores[rows] = part[:used, :k], part_scores[:used, :k]
         return items, scores
 
     def score(self, history: NDArray[np.int32], candidates: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -81,8 +81,8 @@ class FittedSession:
             fitted = self._rows(history[rows])
             for start in range(0, candidates.shape[1], width or 1):
                 part = pad_right(candidates[rows, start : start + width], width)
-                found = self._session.score(fitted, self._rows(part))
-                scores[rows, start : start + width] = found[
+                part_scores = self._session.score(fitted, self._rows(part))
+                scores[rows, start : start + width] = part_scores[
                     : rows.stop - rows.start, : min(width, candidates.shape[1] - start)
                 ]
         return scores
@@ -98,7 +98,7 @@ class FittedSession:
         return pad_right(exclude, fixed or self._columns(exclude.shape[1]))
 
     def _compact(self, exclude: NDArray[np.int32], columns: int) -> NDArray[np.int32]:
-        """Return the distinct items of each row in `columns` places; padding and repetitions need none."""
+        """Return the distinct items of each row in `columns` columns, without padding and repetitions."""
         compact = np.full((len(exclude), columns), PAD_ID, np.int32)
         for row, item_ids in enumerate(exclude):
             distinct = np.unique(item_ids[(item_ids > PAD_ID) & (item_ids <= self._n_items)])
@@ -144,7 +144,7 @@ def round_up(columns: int) -> int:
 
 
 def pad_right(item_ids: NDArray[np.int32], columns: int) -> NDArray[np.int32]:
-    """Return (B, columns), free places on the right; padding is never excluded, and its score is dropped."""
+    """Return ids (B, columns) with padding on the right; padding is never excluded, and its score is dropped."""
     if item_ids.shape[1] == columns:
         return item_ids
     padded = np.full((len(item_ids), columns), PAD_ID, np.int32)

@@ -1,8 +1,8 @@
 """XNNPACK's cache of packed weights, tied to the model it was packed from.
 
-LiteRT takes whatever the cache holds: with that of another model, or with a damaged one, it answers nonsense. So a file
-beside the cache says what it belongs to, and what it holds. Both are replaced by renaming, first that file, then the
-cache: a cache is never there without it, and two of different states do not fit together.
+LiteRT does not check the cache: with that of another model, or with a damaged one, its answers are wrong. So a file
+beside the cache, its sidecar, says what the cache belongs to, and its digest. Both are replaced by renaming, first the
+sidecar, then the cache: a cache never stands without a sidecar, and a sidecar does not match another cache.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ from typing import TypeVar
 import msgspec
 
 from sasrec_runtime import digests
+from sasrec_runtime.atomic import disk
 from sasrec_runtime.digests import LIMIT_BYTES, Verify
 from sasrec_runtime.errors import RequestError
 
@@ -50,7 +51,7 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     sha256: str
     """Digest of the cache."""
     inode: int
-    """Number of the cache's file: while it and the time are the same, nobody has written to it since."""
+    """Inode of the cache: while it and the time are the same, the file has not been written to."""
     mtime_ns: int
     """Time of the last write to it."""
 
@@ -94,19 +95,18 @@ def sidecar_of(cache: Path) -> Path:
 
 
 def _build(cache: Path, key: Key, build: Callable[[Path], T]) -> T:
-    """Load without a cache; what it writes appears when it is whole."""
+    """Load without a cache; the cache that this writes appears when it is complete."""
     scratch = cache.with_name(f".{cache.name}.{secrets.token_hex(4)}.partial")
     described = sidecar_of(scratch)
     try:
-        scratch.touch(exist_ok=False)  # tells a folder that cannot be written to, which LiteRT would not
+        scratch.touch(exist_ok=False)  # raises where the folder is read-only, which LiteRT does not report
         scratch.unlink()
         model = build(scratch)
         if scratch.exists():  # a model without anything to pack has none
             described.write_bytes(msgspec.json.encode(_describe(scratch, key)) + b"\n")
-            _sync(scratch)
-            _sync(described)
-            described.replace(sidecar_of(cache))
-            scratch.replace(cache)
+            disk.flush(scratch)  # before the sidecar of the old cache is replaced
+            disk.move(described, sidecar_of(cache))
+            disk.move(scratch, cache)
     finally:
         for left in (scratch, described):
             with contextlib.suppress(OSError):
@@ -172,9 +172,3 @@ def _same(before: os.stat_result, after: os.stat_result | None) -> bool:
         after.st_mtime_ns,
         after.st_size,
     )
-
-
-def _sync(path: Path) -> None:
-    """Have the system write a file to its disk: a power cut must not leave a name without content."""
-    with path.open("r+b") as stream:
-        os.fsync(stream.fileno())

@@ -99,7 +99,7 @@ def _hashes(data: NDArray[np.uint8], bounds: NDArray[np.int64], factor: np.uint6
 
     Args:
         data: The bytes of the lines, each with its line feed, and WORD_BYTES more.
-        bounds: (count + 1,), where each line starts, and where one after the last would.
+        bounds: (count + 1,), the byte at which each line starts, and that after the last line.
         factor: The seed, an odd number.
     """
     words = np.ndarray(len(data) - WORD_BYTES + 1, "<u8", data, strides=(1,))  # the word from each byte on

@@ -1,4 +1,4 @@
-"""The lines of a text file that stays on disk: mapped, so that they cost memory only where they are read."""
+"""The lines of a text file that is memory-mapped, so that only the pages that are read cost memory."""
 
 import codecs
 import mmap
@@ -14,13 +14,13 @@ from sasrec_runtime.errors import BundleError
 __all__ = ["MappedLines"]
 
 CHUNK_BYTES: Final = 1 << 18
-"""Looked at together: small beside the memory that is saved, large beside what a call of numpy costs."""
+"""Chunk size: bounds temporary memory and amortises the calls of numpy."""
 
 LINE_FEED: Final = 0x0A
 
 
 class MappedLines(Sequence[str | None]):
-    """Lines by number from 1 on, as items have ids; None at 0 and where a line is empty.
+    """Lines by their number, which begins at 1 as item ids do; None at 0 and for an empty line.
 
     Only a line feed ends a line, so that it may hold any other character.
 
@@ -29,7 +29,7 @@ class MappedLines(Sequence[str | None]):
         count: How many lines it has.
 
     Raises:
-        BundleError: It has not that many lines, or is not UTF-8.
+        BundleError: It has another number of lines, or is not UTF-8.
     """
 
     def __init__(self, path: Path, count: int) -> None:
@@ -47,7 +47,7 @@ class MappedLines(Sequence[str | None]):
             raise BundleError(f"{path} has {len(ends)} lines, expected {count} (n_items). Export the bundle again.")
         narrow = np.uint32 if len(self.data) < np.iinfo(np.uint32).max else np.uint64
         self.starts: NDArray[np.uint32 | np.uint64] = np.concatenate([[0], ends + 1]).astype(narrow)
-        """(count + 1,): where each line starts in `data`, and where one after the last would."""
+        """(count + 1,), the byte at which each line starts in `data`, and that after the last line."""
         self._bounds = self.starts.data  # its entries are Python's own integers: faster than numpy's
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class MappedLines(Sequence[str | None]):
     def __getitem__(self, index: slice) -> list[str | None]: ...
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
+            return [self[number] for number in range(*index.indices(len(self)))]
         if index < 0:
             index += len(self)
         if index == 0:
@@ -89,21 +89,21 @@ def _check_utf8(path: Path, data: mmap.mmap | bytes) -> None:
     decoder = codecs.getincrementaldecoder("utf-8")()
     for start in range(0, len(data), CHUNK_BYTES):
         chunk = data[start : start + CHUNK_BYTES]
-        waiting = len(decoder.getstate()[0])
+        incomplete = len(decoder.getstate()[0])  # bytes of a character that the last chunk began
         try:
             decoder.decode(chunk, final=start + CHUNK_BYTES >= len(data))
         except UnicodeDecodeError as error:
-            place = start - waiting + error.start
-            raise BundleError(f"{path} is not UTF-8 at byte {place}. Export the bundle again.") from error
+            position = start - incomplete + error.start
+            raise BundleError(f"{path} is not UTF-8 at byte {position}. Export the bundle again.") from error
 
 
 def _line_ends(data: mmap.mmap | bytes) -> NDArray[np.int64]:
     """Return where each line ends; the last one's line feed may be missing."""
-    letters = np.frombuffer(data, np.uint8)
+    array = np.frombuffer(data, np.uint8)
     ends = [
-        np.flatnonzero(letters[start : start + CHUNK_BYTES] == LINE_FEED) + start
-        for start in range(0, len(letters), CHUNK_BYTES)
+        np.flatnonzero(array[start : start + CHUNK_BYTES] == LINE_FEED) + start
+        for start in range(0, len(array), CHUNK_BYTES)
     ]
-    if len(letters) and letters[-1] != LINE_FEED:
-        ends.append(np.array([len(letters)]))
+    if len(array) and array[-1] != LINE_FEED:
+        ends.append(np.array([len(array)]))
     return np.concatenate(ends) if ends else np.empty(0, np.int64)

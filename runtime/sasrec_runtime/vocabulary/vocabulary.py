@@ -18,17 +18,17 @@ Unknown = Literal["error", "drop", "map"]
 """What to do with a key outside the vocabulary: refuse it, leave it out, or put PAD_ID in its place."""
 
 MAPPED_FROM: Final = 1 << 16
-"""Items from which on the files stay on disk; before, lists and a dict cost little and are faster to ask."""
+"""Number of items from which the files stay on disk. Below, lists and a dict cost little and are faster."""
 
 FUZZY_LIMIT: Final = 20_000
-"""Items up to which a message looks for similar keys; about 0.1 s there."""
+"""Number of items up to which a message names similar keys, which takes about 0.1 s at this size."""
 
 
 class Ids(Protocol):
     """From key to id; a dict is one."""
 
     def get(self, key: str, /) -> int | None:
-        """Return the id of a key; None for what is no key. TypeError for what cannot be hashed."""
+        """Return the id of a key; None for anything else. TypeError for what cannot be hashed."""
 
     def __contains__(self, key: object, /) -> bool: ...
 
@@ -64,7 +64,7 @@ class Vocabulary:
     def read(cls, items: Path, titles: Path | None, *, n_items: int) -> "Vocabulary":
         """Return the vocabulary in items.txt and titles.txt.
 
-        A large one stays on disk and costs 14 bytes an item: a dict of a million keys takes 130 MiB and seconds.
+        A large one stays on disk and costs 16 bytes an item: a dict of a million keys takes 130 MiB and seconds.
 
         Raises:
             BundleError: A file is not UTF-8, has not n_items lines, or has an empty or a repeated key.
@@ -117,7 +117,7 @@ class Vocabulary:
             int32 (len(keys),), or shorter with "drop".
 
         Raises:
-            HistoryError: `keys` is no sequence of text.
+            HistoryError: `keys` is not a sequence of text.
             UnknownItemError: A key is unknown, and `unknown` is "error".
         """
         return np.array(self.id_list(keys, unknown), np.int32)
@@ -131,21 +131,21 @@ class Vocabulary:
         """
         keys = _as_list(keys, place)
         try:
-            found = list(map(self._ids.get, keys))
-        except TypeError:  # a key that cannot be hashed is no text
-            found = [None]
-        if None not in found:
-            return found  # type: ignore[return-value]  # there is no None in it
+            ids = list(map(self._ids.get, keys))
+        except TypeError:  # a key that cannot be hashed is not text
+            ids = [None]
+        if None not in ids:
+            return ids  # type: ignore[return-value]  # it does not hold None
         _check_text(keys, place)
         if unknown == "drop":
-            return [item_id for item_id in found if item_id is not None]
+            return [item_id for item_id in ids if item_id is not None]
         if unknown == "map":
-            return [PAD_ID if item_id is None else item_id for item_id in found]
-        raise self._unknown_item(keys, found, place, suggest=suggest)
+            return [PAD_ID if item_id is None else item_id for item_id in ids]
+        raise self._unknown_item(keys, ids, place, suggest=suggest)
 
-    def _unknown_item(self, keys: list[str], found: list[int | None], place: str, *, suggest: bool) -> UnknownItemError:
-        position = found.index(None)
-        more = found.count(None) - 1
+    def _unknown_item(self, keys: list[str], ids: list[int | None], place: str, *, suggest: bool) -> UnknownItemError:
+        position = ids.index(None)
+        more = ids.count(None) - 1
         return UnknownItemError(
             f"{place}[{position}] is {keys[position]!r:.80}, expected a key among the {len(self)} items of this bundle"
             f"{f' ({more} more unknown)' if more else ''}. {self._closest(keys[position], suggest=suggest)}"

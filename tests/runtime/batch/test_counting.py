@@ -10,7 +10,7 @@ from click.testing import Result
 
 from runtime.batch.test_score_file import SUFFIXES, USERS, StoppedError, bad_rows, read, write
 from sasrec_export.cli import main
-from sasrec_runtime.batch import job, readers, writers
+from sasrec_runtime.batch import outputs, readers, writers
 from sasrec_runtime.batch.answering import Answering
 from sasrec_runtime.batch.max_bad import MaxBad
 from sasrec_runtime.batch.rows import Row
@@ -97,7 +97,7 @@ def test_users_of_several_lines_are_one_row_each(recommender: Recommender, tmp_p
 def test_the_command_says_where_every_row_is(score: Any, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     assert score().stdout == (
-        f"6 rows read: 4 answered by onnx-fp32 ({out}), 2 without an answer ({job.bad_rows_path(out)})\n"
+        f"6 rows read: 4 answered by onnx-fp32 ({out}), 2 without an answer ({outputs.bad_rows_path(out)})\n"
     )
     assert score("--force", rows=USERS[:1]).stdout == (
         f"1 row read: 1 answered by onnx-fp32 ({out}), 0 without an answer\n"

@@ -17,7 +17,7 @@ from runtime import tiny
 from sasrec_export.cli import main
 from sasrec_runtime.atomic import disk as disk_module
 from sasrec_runtime.batch import job as job_module
-from sasrec_runtime.batch import readers
+from sasrec_runtime.batch import outputs, readers
 from sasrec_runtime.batch.answering import Answering
 from sasrec_runtime.batch.rows import BadRow, Columns, Row
 from sasrec_runtime.batch.score_file import Progress, score_file
@@ -74,7 +74,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def bad_rows(out: Path) -> list[BadRow]:
-    return [msgspec.json.decode(line, type=BadRow) for line in job_module.bad_rows_path(out).read_bytes().splitlines()]
+    return [msgspec.json.decode(line, type=BadRow) for line in outputs.bad_rows_path(out).read_bytes().splitlines()]
 
 
 @pytest.mark.parametrize("output", SUFFIXES)
@@ -366,7 +366,7 @@ def test_bad_rows_of_an_earlier_job_do_not_stay(recommender: Recommender, tmp_pa
     source, out = write(tmp_path / "in.csv", [("a", ["?"])]), tmp_path / "out.csv"
     score_file(recommender, source, out, k=1)
     score_file(recommender, write(source, USERS), out, k=1, force=True)
-    assert not job_module.bad_rows_path(out).exists()
+    assert not outputs.bad_rows_path(out).exists()
 
 
 def test_existing_output_is_kept_without_force(recommender: Recommender, tmp_path: Path) -> None:
@@ -397,7 +397,7 @@ def test_a_file_that_cannot_be_read_leaves_nothing_behind(
 
 def test_bad_rows_of_an_earlier_job_are_kept_without_force(recommender: Recommender, tmp_path: Path) -> None:
     source, out = write(tmp_path / "in.csv", USERS), tmp_path / "out.csv"
-    bad = job_module.bad_rows_path(out)
+    bad = outputs.bad_rows_path(out)
     bad.write_text('{"row":1,"user":"a","reason":"x"}\n')
     with pytest.raises(RequestError, match=r"out\.csv\.bad\.jsonl exists\. Replace it with --force"):
         score_file(recommender, source, out, k=1)
@@ -411,7 +411,7 @@ def test_bad_rows_of_an_earlier_job_are_kept_without_force(recommender: Recommen
 )
 def test_what_is_not_bad_rows_is_kept_even_with_force(recommender: Recommender, tmp_path: Path, text: str) -> None:
     source, out = write(tmp_path / "in.csv", [*USERS, ("bad", ["?"])]), tmp_path / "out.csv"
-    bad = job_module.bad_rows_path(out)
+    bad = outputs.bad_rows_path(out)
     bad.write_text(text)
     with pytest.raises(OutputError, match="holds something else than the bad rows of a job"):
         score_file(recommender, source, out, k=1, force=True)
@@ -487,12 +487,12 @@ def test_a_job_killed_while_its_parts_were_removed_is_resumed(
     with monkeypatch.context() as patch:
         patch.setattr(job_module.Job, "_remove_folder", lambda _: None)
         score_file(recommender, source, out, k=2)
-    before = out.read_bytes(), job_module.bad_rows_path(out).read_bytes()
+    before = out.read_bytes(), outputs.bad_rows_path(out).read_bytes()
     for path in parts.iterdir():
         if path.name not in left:
             path.unlink()
     score_file(recommender, source, out, k=2, resume=True)
-    assert (out.read_bytes(), job_module.bad_rows_path(out).read_bytes()) == before
+    assert (out.read_bytes(), outputs.bad_rows_path(out).read_bytes()) == before
     assert not parts.exists()
 
 
@@ -548,7 +548,7 @@ def test_the_command_counts_rows_and_names_the_bad_ones(runner: Any, shared_bund
     result = runner.invoke(main, arguments)
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout == (
-        f"5 rows read: 4 answered by onnx-fp32 ({out}), 1 without an answer ({job_module.bad_rows_path(out)})\n"
+        f"5 rows read: 4 answered by onnx-fp32 ({out}), 1 without an answer ({outputs.bad_rows_path(out)})\n"
     )
 
 

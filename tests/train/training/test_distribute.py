@@ -17,7 +17,7 @@ from sasrec_train.errors import ConfigError
 from sasrec_train.run import Run
 from sasrec_train.training import distribute
 
-pytestmark = [pytest.mark.tf, pytest.mark.slow, pytest.mark.xdist_group("distribute")]
+pytestmark = [pytest.mark.tf, pytest.mark.slow]
 
 TRAIN = (
     "train --data synthetic:items=80,users=120,mean_length=8 --max-len 6 --hidden-dim 8 --ffn-dim 8 "

@@ -13,7 +13,7 @@ from sasrec_train.errors import ConfigError, RunError
 from sasrec_train.training import checkpoints, loop
 from sasrec_train.training.checkpoints import Checkpoints
 
-pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("train")]
+pytestmark = [pytest.mark.tf]
 
 LOG = datasets.load("synthetic:items=40,users=120,mean_length=8")
 SMALL = {"max_len": 6, "hidden_dim": 8, "ffn_dim": 8, "num_blocks": 1}

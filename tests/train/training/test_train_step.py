@@ -13,7 +13,7 @@ from sasrec_train.training import loop
 from sasrec_train.training.batches import Batches
 from sasrec_train.training.train_step import Trainer
 
-pytestmark = [pytest.mark.tf, pytest.mark.xdist_group("train")]
+pytestmark = [pytest.mark.tf]
 
 LOG = datasets.load("synthetic:items=30,users=60,mean_length=8")
 SMALL = {"max_len": 6, "hidden_dim": 8, "ffn_dim": 8, "dropout_rate": 0.0}
