@@ -69,7 +69,7 @@ def text() -> str:
 def of_command(name: str, command: click.Command) -> Iterator[str]:
     """Give the lines of one command's section."""
     described, _, example = inspect.cleandoc(command.help or "").partition("Example: ")
-    usage = " ".join(command.collect_usage_pieces(click.Context(command)))
+    usage = " ".join(command.collect_usage_pieces(click.Context(command, **command.context_settings)))
     yield f"## {name}\n"
     yield f"    sasrec-edge {name} {usage}\n"
     yield described.strip() + "\n"

@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -125,7 +125,10 @@ def _is_utf8(text: str) -> bool:
     return True
 
 
-@click.group(cls=RootGroup, context_settings={"help_option_names": ["-h", "--help"]})
+HELP: Final[dict[str, Any]] = {"help_option_names": ["-h", "--help"]}
+
+
+@click.group(cls=RootGroup, context_settings=HELP)
 @click.version_option(package_name="sasrec-edge", prog_name="sasrec-edge")
 def main() -> None:
     """Train SASRec on an interaction log, export it for devices, and know what quantization cost.
@@ -135,4 +138,6 @@ def main() -> None:
 
 
 for command in (*TRAIN_COMMANDS, *EXPORT_COMMANDS, *REPORT_COMMANDS, *RUNTIME_COMMANDS):
+    # click keeps the first help option that a command is asked for: it must be the same with and without the group.
+    command.context_settings = {**command.context_settings, **HELP}
     main.add_command(command)

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from sasrec_export.cli import main
 
@@ -75,3 +76,8 @@ def test_the_commands_are_those_whose_names_stay() -> None:
     assert set(main.commands) == {
         "train", "evaluate", "export", "report", "verify", "inspect", "recommend", "score", "bench",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_by_itself_has_the_help_options_that_it_has_in_the_group(name: str) -> None:
+    assert CliRunner().invoke(main.commands[name], ["-h"]).exit_code == 0

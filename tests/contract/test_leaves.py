@@ -1,7 +1,6 @@
 """What training and running must agree on, though neither imports the other."""
 
 import ast
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sasrec_runtime import history, signature
-from sasrec_runtime.cli import printing
-from sasrec_train.cli import console
 from sasrec_train.log.padding import left_padded
 
 ROOT = Path(__file__).parents[2]
@@ -43,11 +40,6 @@ def test_both_pad_and_cut_alike(ids: list[int], max_len: int) -> None:
     ends, lengths = np.array([len(ids)]), np.array([len(ids)])
     trained = left_padded(np.array([*ids, 0], np.int32), ends, lengths, max_len)
     np.testing.assert_array_equal(trained, history.encode(ids, max_len=max_len))
-
-
-def test_both_show_control_characters_alike() -> None:
-    for character in map(chr, range(sys.maxunicode + 1)):
-        assert console.printable(character) == printing.printable(character)
 
 
 @pytest.mark.parametrize("package", FORBIDDEN)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from sasrec_runtime.cli.options import json_option
+from sasrec_runtime.cli.printing import print_lines
 from sasrec_train.cli import config_options
 from sasrec_train.cli.data_options import LogOptions, data_options
 
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
     from sasrec_train.training.state import Epoch
 
 __all__ = ["COMMANDS"]
-
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
 @click.command()
@@ -90,7 +90,7 @@ def train(
         try:
             if workers is not None and not chief:
                 run.join(log, *configs, split_config=source.split, workers=workers)
-                click.echo(console.printable(f"worker {workers.rank} is done; worker 0 writes {out}"), err=True)
+                print_lines(f"worker {workers.rank} is done; worker 0 writes {out}", err=True)
                 return
             with console.epochs(plain=as_json) as show, board.events(tensorboard) as record:
 

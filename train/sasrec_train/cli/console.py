@@ -1,7 +1,6 @@
 """Terminal output of training: progress on stderr, results as a small table."""
 
 import logging
-import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,16 +8,13 @@ from typing import Any
 
 import click
 
+from sasrec_runtime.cli.printing import print_lines, table_lines
 from sasrec_train.training.state import Epoch
 
-__all__ = ["epochs", "notes", "printable", "table"]
-
-CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, marks and overrides of the writing direction, line separators, lone surrogates."""
+__all__ = ["epochs", "notes", "table"]
 
 COLUMNS = ("hr@10", "ndcg@10", "mrr@10")
-METRIC_WIDTHS = (12, 28, 28, 28)
-STRATUM_WIDTHS = (16, -10, 2, 26, 26, 8, 8)
+STRATUM_ALIGN = "lrllll"
 STRATA = {"target_count": "target's count", "history_length": "history length"}
 """Titles of the two kinds of strata, by their key in the JSON."""
 
@@ -37,17 +33,9 @@ def notes() -> Iterator[None]:
         logger.propagate = propagate
 
 
-def printable(text: str) -> str:
-    r"""Return text that is safe to print on a terminal: control characters become their escapes, such as `\x1b`.
-
-    The runtime's `printing.printable` does the same.
-    """
-    return CONTROLS.sub(lambda found: found.group().encode("unicode_escape", "surrogatepass").decode("ascii"), text)
-
-
 class _Echo(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(printable(f"{record.levelname.capitalize()}: {record.getMessage()}"), err=True)
+        print_lines(f"{record.levelname.capitalize()}: {record.getMessage()}", err=True)
 
 
 @contextmanager
@@ -93,17 +81,11 @@ def table(result: dict[str, Any]) -> str:
             (name, *(_cell(metrics[protocol], bounds[protocol], column) for column in COLUMNS))
             for name, (metrics, bounds) in rows.items()
         ]
-        lines += ["", title, *_aligned([("", *map(str.upper, COLUMNS)), *cells], METRIC_WIDTHS)]
+        lines += ["", title, *table_lines([("", *map(str.upper, COLUMNS)), *cells], align="llll")]
     lines += ["", _coverage(result)]
     for name, title in STRATA.items():
         lines += ["", *_strata(title, result["buckets"][name])]
     return "\n".join(lines)
-
-
-def _aligned(rows: list[tuple[str, ...]], widths: tuple[int, ...]) -> list[str]:
-    """Return rows as lines of aligned columns: left-aligned, or right-aligned where a width is negative."""
-    formats = [f"<{width}" if width > 0 else f">{-width}" for width in widths]
-    return ["".join(map(format, row, formats)).rstrip() for row in rows]
 
 
 def _protocols(result: dict[str, Any]) -> dict[str, str]:
@@ -127,13 +109,13 @@ def _coverage(result: dict[str, Any]) -> str:
 def _strata(title: str, strata: list[dict[str, Any]]) -> list[str]:
     """Return the table of strata; only the whole catalogue has room for intervals."""
     rows: list[tuple[str, ...]] = [
-        ("", "", "", "whole catalogue", "", "1 + 100 sampled", ""),
-        (title, "users", "", *("HR@10", "NDCG@10") * 2),
+        ("", "", "whole catalogue", "", "1 + 100 sampled", ""),
+        (title, "users", *("HR@10", "NDCG@10") * 2),
     ]
     for stratum in strata:
         least, most = stratum["least"], stratum["most"]
         span = f"{least} or more" if most is None else f"{least}–{most}" if least < most else str(least)
         full = (_cell(stratum["full"], stratum["intervals"]["full"], name) for name in ("hr@10", "ndcg@10"))
         sampled = (f"{stratum['sampled'][name]:.4f}" for name in ("hr@10", "ndcg@10"))
-        rows.append((span, f"{stratum['users']:,}", "", *full, *sampled))
-    return _aligned(rows, STRATUM_WIDTHS)
+        rows.append((span, f"{stratum['users']:,}", *full, *sampled))
+    return table_lines(rows, align=STRATUM_ALIGN)
