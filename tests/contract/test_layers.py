@@ -14,7 +14,7 @@ LAYERS = {
         "signature errors versions",
         "manifest",
         "history atomic digests recommendations",
-        "bundle_folder vocabulary",
+        "bundle_folder folder_state vocabulary",
         "bundle",
         "engines",
         "batching",
