@@ -45,7 +45,7 @@ class Calibration:
     table: NDArray[np.float32]
     """(V, D), the item table that the variant holds."""
     positions: NDArray[np.float32]
-    """(max_len, D)."""
+    """(max_len, D), position embeddings."""
     config: ModelConfig
     """The network."""
 
@@ -73,7 +73,7 @@ class StaticInt8:
     """Quantized blocks."""
 
     model: bytes
-    """The ONNX model, inputs and output as before."""
+    """The ONNX model, serialized; inputs and output as before."""
     masked: float
     """What is added to the logit of a masked key, see `int8_mask`."""
 

@@ -43,7 +43,7 @@ class GraphLayer:
     """A layer, by the names of its nodes."""
 
     name: str
-    """For people; unlike all others."""
+    """Display name, unique in the graph."""
     kind: str
     """What it computes, such as `softmax`."""
     nodes: frozenset[str]
