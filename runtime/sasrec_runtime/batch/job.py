@@ -36,7 +36,7 @@ class JobDescription(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that must be unchanged for a job to be resumed."""
 
     histories: str
-    """Path of the input file."""
+    """Name of the input file, without its folder."""
     bytes: int
     """Size of the input file, in bytes."""
     modified_ns: int
