@@ -1,4 +1,4 @@
-"""Every public field says what it holds, in a string right below it: its shape, unit or range has no other place."""
+"""Every public field says what it holds, in a string right below it: shape, unit, range, and what None stands for."""
 
 import ast
 from pathlib import Path

@@ -191,7 +191,7 @@ class _SplitBlock(_Block):
     value: Linear
     """(D, D)."""
     output: Linear | None
-    """(D, D); None where the network has no output projection."""
+    """(D, D); None for a network without output projection."""
 
     @classmethod
     def of(cls, block: SASRecBlock) -> "_SplitBlock":

@@ -21,7 +21,11 @@ LARGEST: Final = {"float32": 0, "float16": 0, "int8": INT8_QMAX, "int4": INT4_QM
 
 @dataclass(frozen=True, slots=True)
 class TableSpec:
-    """How an item table is stored."""
+    """How an item table is stored.
+
+    Raises:
+        ExportError: qmax does not suit the dtype, or a table of floats has a transform or scales.
+    """
 
     dtype: Literal["float32", "float16", "int8", "int4"]
     """Storage type of an entry."""
