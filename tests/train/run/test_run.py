@@ -266,6 +266,13 @@ def test_training_stops_when_validation_gets_no_better_and_keeps_the_best(log):
     assert evaluate.evaluate(scorer, held_out, n_items=log.n_items)["full"]["ndcg@10"] == pytest.approx(best)
 
 
+def test_every_step_is_shown(log):
+    steps = []
+    trained = loop.train(log, *configured(log, epochs=2), on_step=steps.append)
+    assert [step.step for step in steps] == list(range(1, steps[0].total + 1))
+    assert {step.epoch for step in steps} == {epoch.epoch for epoch in trained.epochs}
+
+
 @pytest.mark.parametrize(
     ("loss", "seen"), [(float("nan"), "a loss of nan"), (float("inf"), "a loss of inf"), (1e9, "where guessing gives")]
 )

@@ -55,6 +55,23 @@ def test_what_was_saved_is_loaded(checkpoints):
     assert checkpoints.load_best(loaded, {"0": np.ones(3)})["0"].tolist() == [1, 1, 1]
 
 
+def test_the_learning_curve_lies_beside_them_until_they_are_removed(checkpoints, tmp_path):
+    with checkpoints.held(tmp_path / "run"):
+        checkpoints.save(ARRAYS, progress(0.1))
+        checkpoints.draw(progress(0.1))
+        assert (checkpoints.folder / "learning_curve.svg").read_text("utf-8").startswith("<?xml")
+        checkpoints.remove()
+    assert not checkpoints.folder.exists()
+
+
+def test_a_learning_curve_is_not_drawn_again_at_once(checkpoints):
+    checkpoints.save(ARRAYS, progress(0.1))
+    checkpoints.draw(progress(0.1))
+    (checkpoints.folder / "learning_curve.svg").unlink()
+    checkpoints.draw(progress(0.1, 0.2))
+    assert not (checkpoints.folder / "learning_curve.svg").exists()
+
+
 def test_only_the_last_and_the_best_are_kept(checkpoints):
     for last in (progress(0.1), progress(0.1, 0.2), progress(0.1, 0.2, 0.1)):
         checkpoints.save(ARRAYS, last, best={"0": np.ones(1)} if last.best_epoch == len(last.epochs) else None)

@@ -92,10 +92,10 @@ def train(
                 run.join(log, *configs, split_config=source.split, workers=workers)
                 print_lines(f"worker {workers.rank} is done; worker 0 writes {out}", err=True)
                 return
-            with console.epochs(plain=as_json) as show, board.events(tensorboard) as record:
+            with console.progress(plain=as_json) as show, board.events(tensorboard) as record:
 
                 def on_epoch(epoch: "Epoch") -> None:
-                    show(epoch)
+                    show.epoch(epoch)
                     record(epoch)
 
                 done = run.create(
@@ -108,6 +108,7 @@ def train(
                     resume=resume,
                     checkpoint_every_s=60 * checkpoint_minutes,
                     on_epoch=on_epoch,
+                    on_step=show.step,
                     workers=workers,
                     inputs=inputs,
                 )

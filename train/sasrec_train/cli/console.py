@@ -4,14 +4,14 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from sasrec_runtime.cli.printing import print_lines, table_lines
-from sasrec_train.training.state import Epoch
+from sasrec_train.training.state import Epoch, Step
 
-__all__ = ["epochs", "notes", "table"]
+__all__ = ["Shown", "notes", "progress", "table"]
 
 COLUMNS = ("hr@10", "ndcg@10", "mrr@10")
 STRATUM_ALIGN = "lrllll"
@@ -38,19 +38,43 @@ class _Echo(logging.Handler):
         print_lines(f"{record.levelname.capitalize()}: {record.getMessage()}", err=True)
 
 
+class Shown(NamedTuple):
+    """What shows a training while it runs."""
+
+    epoch: Callable[[Epoch], None]
+    """To call after each epoch: prints it as a line."""
+    step: Callable[[Step], None] | None
+    """To call after each step: moves the bar; None where nobody watches."""
+
+
 @contextmanager
-def epochs(*, plain: bool) -> Iterator[Callable[[Epoch], None]]:
-    """Yield a function that shows an epoch: as a line, or as a bar where stderr is a terminal, unless `plain`."""
+def progress(*, plain: bool) -> Iterator[Shown]:
+    """Yield what shows a training on stderr: a line for each epoch, and a bar below them where it is a terminal.
+
+    Args:
+        plain: No bar.
+    """
     if plain or not sys.stderr.isatty():
-        yield lambda epoch: click.echo(describe(epoch), err=True)
+        yield Shown(lambda epoch: click.echo(describe(epoch), err=True), None)
         return
     from rich.console import Console  # noqa: PLC0415 - only where somebody watches
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    columns = (BarColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=False) as progress:
-        task = progress.add_task("first epoch", total=None)
-        yield lambda epoch: progress.update(task, total=epoch.total, completed=epoch.epoch, description=describe(epoch))
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %, left"))
+    bar = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True, highlight=False), transient=True)
+    with bar:
+        task = bar.add_task("epoch 1", total=None)
+
+        def step(done: Step) -> None:
+            description = f"epoch {done.epoch}/{done.epochs}"
+            bar.update(task, total=done.total, completed=done.step, description=description)
+
+        def epoch(done: Epoch) -> None:
+            bar.console.print(describe(done), markup=False, soft_wrap=True)
+            if done.epoch == done.total:
+                bar.update(task, description="measuring on the test items")
+
+        yield Shown(epoch, step)
 
 
 def describe(epoch: Epoch) -> str:

@@ -20,7 +20,7 @@ from sasrec_train.run import files, run_config
 from sasrec_train.run.run_config import CONFIG, FORMAT_VERSION, RUN, RunConfig
 from sasrec_train.split import Split, SplitConfig
 from sasrec_train.training.checkpoints import TRAINING, Checkpoints, folder_of
-from sasrec_train.training.state import Epoch
+from sasrec_train.training.state import Epoch, Step
 
 if TYPE_CHECKING:
     from sasrec_train.network.model import SASRec
@@ -141,6 +141,7 @@ def create(
     resume: bool = False,
     checkpoint_every_s: float = 600.0,
     on_epoch: Callable[[Epoch], None] | None = None,
+    on_step: Callable[[Step], None] | None = None,
     workers: "Workers | None" = None,
     inputs: Iterable[Path] = (),
 ) -> Run:
@@ -160,6 +161,7 @@ def create(
         resume: Continue from the checkpoints of an unfinished training, where there are any.
         checkpoint_every_s: Seconds between checkpoints within an epoch; there is one after each epoch anyway.
         on_epoch: Called after each epoch.
+        on_step: Called after each step.
         workers: The training workers, see distribute.connect; this is the chief, the others call join().
         inputs: Files that are read, which the folder must not hold.
 
@@ -195,6 +197,7 @@ def create(
                 train_config,
                 split=parts,
                 on_epoch=on_epoch,
+                on_step=on_step,
                 checkpoints=checkpoints,
                 workers=workers,
             )

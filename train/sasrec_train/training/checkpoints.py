@@ -22,6 +22,8 @@ __all__ = ["TRAINING", "Checkpoints", "folder_of"]
 
 FORMAT_VERSION = 1
 LAST = "last.npz"
+CURVE = "learning_curve.svg"
+DRAW_EVERY_S = 10.0  # Between two pictures: one takes a fifth of a second, an epoch of a small log not much longer.
 BEST = re.compile(r"best-[0-9]+\.npz")
 MEMO = "memo"  # Key of the JSON among the arrays; one file, so that arrays and progress are of one moment.
 
@@ -35,7 +37,9 @@ TRAINING = FolderKind(
     name="an unfinished training",
     marker=scratch.MARKER,
     paths=_paths,
-    unmarked=re.compile(r"last\.npz|best-[0-9]+\.npz|\.(last|best-[0-9]+)\.npz\.partial"),
+    unmarked=re.compile(
+        r"(last|best-[0-9]+)\.npz|learning_curve\.svg|\.((last|best-[0-9]+)\.npz|learning_curve\.svg)\.partial"
+    ),
     needs_marker=False,  # version 0.1 wrote none
 )
 """The folder of the checkpoints; the marker says whose it is, and is locked while the training runs."""
@@ -65,6 +69,7 @@ class Checkpoints:
         self._identity = json.loads(json.dumps(identity))
         self._every_s = every_s
         self._saved = time.monotonic()
+        self._drawn = -DRAW_EVERY_S
 
     @property
     def due(self) -> bool:
@@ -105,6 +110,18 @@ class Checkpoints:
             if old.name != _best_name(progress) and BEST.fullmatch(old.name):
                 old.unlink()
         self._saved = time.monotonic()
+
+    def draw(self, progress: Progress) -> None:
+        """Draw the learning curve beside the checkpoints, at most every ten seconds; a full disk does not matter."""
+        if time.monotonic() - self._drawn < DRAW_EVERY_S:
+            return
+        partial = self.folder / f".{CURVE}.partial"
+        with contextlib.suppress(OSError):
+            from sasrec_train.training import learning_curve  # noqa: PLC0415 - matplotlib; reading a Run is light
+
+            learning_curve.draw(partial, progress.epochs, progress.best_epoch)
+            partial.replace(self.folder / CURVE)
+        self._drawn = time.monotonic()
 
     def load(self, like: Arrays) -> tuple[dict[str, NDArray[Any]], Progress]:
         """Return the last state.

@@ -28,7 +28,7 @@ from sasrec_train.training import memory_estimate
 from sasrec_train.training.batches import Batches
 from sasrec_train.training.checkpoints import Checkpoints
 from sasrec_train.training.distribute import ALONE, Workers
-from sasrec_train.training.state import Epoch, Progress
+from sasrec_train.training.state import Epoch, Progress, Step
 from sasrec_train.training.train_step import Trainer
 
 __all__ = ["Trained", "train"]
@@ -56,6 +56,7 @@ def train(
     *,
     split: Split | None = None,
     on_epoch: Callable[[Epoch], None] | None = None,
+    on_step: Callable[[Step], None] | None = None,
     checkpoints: Checkpoints | None = None,
     workers: Workers = ALONE,
 ) -> Trained:
@@ -67,6 +68,7 @@ def train(
         train_config: The training configuration.
         split: The log's split; leave_one_out(interactions) by default.
         on_epoch: Called after each epoch, by the chief only.
+        on_step: Called after each step.
         checkpoints: Where the state is saved; training continues from those that exist.
         workers: The training workers; all of them call this with the same log and configurations.
 
@@ -91,7 +93,7 @@ def train(
         )
     memory_estimate.refuse_too_large(model_config, train_config, batches.positions_per_batch)
     with engine_errors.explained("training"):
-        return _Run(split, batches, model_config, train_config, on_epoch, checkpoints, workers).train()
+        return _Run(split, batches, model_config, train_config, on_epoch, on_step, checkpoints, workers).train()
 
 
 def _batches(split: Split, model: ModelConfig, config: TrainConfig) -> Batches:
@@ -120,12 +122,14 @@ class _Run:
         model_config: ModelConfig,
         config: TrainConfig,
         on_epoch: Callable[[Epoch], None] | None,
+        on_step: Callable[[Step], None] | None,
         checkpoints: Checkpoints | None,
         workers: Workers,
     ):
         self.config = config
         self.batches = batches
         self.on_epoch = on_epoch
+        self.on_step = on_step
         self.checkpoints = checkpoints if workers.rank == 0 else None
         self.workers = workers
         self.num_epochs = max(config.epochs, -(-config.min_steps // len(batches)))
@@ -197,11 +201,24 @@ class _Run:
         for arrays in self._ahead(self.epoch, self.progress.batch):
             self.trainer(*arrays)
             self.progress.batch += 1
+            self._show_step()
             if self.checkpoints is not None and self.checkpoints.due:
                 self.progress.seconds = time.perf_counter() - started
                 self._save()
         self.trainer.catch_up()
         self.progress.seconds = time.perf_counter() - started
+
+    def _show_step(self) -> None:
+        if self.on_step is not None:
+            of_epoch = len(self.batches)
+            self.on_step(
+                Step(
+                    step=self.epoch * of_epoch + self.progress.batch,
+                    total=self.num_epochs * of_epoch,
+                    epoch=self.epoch + 1,
+                    epochs=self.num_epochs,
+                )
+            )
 
     def _ahead(self, epoch: int, start: int) -> Iterator[tuple[Any, ...]]:
         """Yield the batches' arrays, each made in a thread while the step before it runs.
@@ -239,6 +256,7 @@ class _Run:
             self.best = self.evaluated.get_weights()
         if self.checkpoints is not None:
             self._save(best=_numbered(self.best) if better else None)
+            self.checkpoints.draw(self.progress)
         if self.on_epoch is not None:
             self.on_epoch(epoch)
 

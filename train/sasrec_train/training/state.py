@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-__all__ = ["Epoch", "Progress"]
+__all__ = ["Epoch", "Progress", "Step"]
 
 
 class Epoch(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +22,19 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     """Wall-clock time of the training steps, in seconds."""
     validation_seconds: float
     """Wall-clock time of the validation, in seconds."""
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """A training step that is done."""
+
+    step: int
+    """Steps done of all epochs, from 1."""
+    total: int
+    """Steps the run takes, unless patience ends it earlier."""
+    epoch: int
+    """The epoch under way, from 1."""
+    epochs: int
+    """Epochs the run takes, unless patience ends it earlier."""
 
 
 class Progress(msgspec.Struct, kw_only=True):
