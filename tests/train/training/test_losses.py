@@ -5,10 +5,13 @@ import pytest
 
 tf = pytest.importorskip("tensorflow")
 
-from sasrec_train.training.losses import inputs  # noqa: E402
+from sasrec_train.config import TrainConfig  # noqa: E402
+from sasrec_train.training.losses import (
+    inputs,
+    sampled_softmax,
+)
 from sasrec_train.training.losses.binary_cross_entropy import binary_cross_entropy, gbce_power  # noqa: E402
 from sasrec_train.training.losses.cross_entropy import cross_entropy  # noqa: E402
-from sasrec_train.training.losses.sampled_softmax import sampled_softmax  # noqa: E402
 
 pytestmark = pytest.mark.tf
 
@@ -96,28 +99,27 @@ def test_gbce_is_a_power_of_the_target_probability():
 def test_sampled_softmax_is_a_softmax_over_target_and_negatives(scale):
     rng = np.random.default_rng(0)
     logits = rng.normal(0, scale, (5, 4)).astype(np.float32)
-    loss = sampled_softmax(tf.constant(logits[:, 0]), tf.constant(logits[:, 1:]))
+    loss = sampled_softmax.sampled_softmax(tf.constant(logits[:, 0]), tf.constant(logits[:, 1:]))
     expected = tf.nn.sparse_softmax_cross_entropy_with_logits(np.zeros(5, np.int32), logits)
     assert float(loss) == pytest.approx(float(tf.reduce_sum(expected)), rel=1e-5, abs=1e-5)
 
 
-def test_sampled_softmax_with_log_q_estimates_the_softmax_over_all_items():
+@pytest.mark.parametrize("sampling", ["uniform", "popularity"])
+def test_sampled_softmax_with_log_q_estimates_the_softmax_over_all_items(sampling):
     hidden, table, targets = arrays(positions=20)
     rng = np.random.default_rng(1)
-    chance = rng.dirichlet(np.ones(40))
-    log_q = np.log(np.concatenate([[1.0], chance])).astype(np.float32)
-    negatives = rng.choice(40, 20000, p=chance).astype(np.int32) + 1
-    positive = inputs.target_logits(hidden, table[targets]) - log_q[targets]
-    negative = inputs.to_negatives(hidden, table[negatives], tf.constant(negatives), targets) - log_q[negatives]
-    # The target stands in the sum once, as each negative does: by the number of draws it weighs little.
-    found = float(sampled_softmax(positive, negative)) - 20 * np.log(negatives.size)
-    left_out = [reference_without(hidden, table, targets, i, chance) for i in range(20)]
-    assert found == pytest.approx(sum(left_out), rel=0.02)
-
-
-def reference_without(hidden, table, targets, row, chance) -> float:
-    """-log of p / q of a target over Σ of the other items' p: what the estimate tends to with many draws."""
-    logits = hidden[row].astype(np.float64) @ table[1:].T
-    target = targets[row] - 1
-    others = np.delete(np.exp(logits), target).sum()
-    return float(np.log(others) - logits[target] + np.log(chance[target]))
+    chance = rng.dirichlet(np.ones(40)) if sampling == "popularity" else np.full(40, 1 / 40)
+    draws = 20000
+    config = TrainConfig(loss="sampled_softmax", num_negatives=draws, negatives="step", negative_sampling="popularity")
+    given = inputs.LossInputs(
+        hidden=tf.constant(hidden),
+        targets=tf.constant(targets),
+        negatives=tf.constant(rng.choice(40, draws, p=chance).astype(np.int32) + 1),
+        item_vectors=lambda ids: tf.gather(table, ids),
+        table=None,
+        log_probabilities=tf.constant(np.log(np.concatenate([[1.0], chance])).astype(np.float32)),
+        n_items=40,
+        config=config,
+    )
+    expected = tf.nn.sparse_softmax_cross_entropy_with_logits(targets - 1, hidden @ table[1:].T)
+    assert float(sampled_softmax.summed(given)) == pytest.approx(float(tf.reduce_sum(expected)), rel=0.02)
