@@ -24,7 +24,7 @@ LAYERS = {
     ),
     "train/sasrec_train": (
         "errors memory tensorflow_import untrusted_files npz",
-        "config loss_registry",
+        "config adaptive loss_registry",
         "log",
         "datasets split negatives",
         "network",

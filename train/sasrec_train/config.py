@@ -6,9 +6,10 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from sasrec_train import loss_registry
+from sasrec_train.adaptive import NOTHING, Adapted
 from sasrec_train.errors import ConfigError
 
-__all__ = ["PRESETS", "ModelConfig", "TrainConfig", "preset"]
+__all__ = ["ADAPTIVE", "PRESETS", "ModelConfig", "TrainConfig", "preset"]
 
 # Bounds far beyond what is of use, and below what overflows or fills any memory.
 MAX_LEARNING_RATE = 1.0
@@ -165,12 +166,17 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 }  # fmt: skip
 
 
+ADAPTIVE = frozenset({"modern"})
+"""Presets that look at the log. The others are what somebody published."""
+
+
 def preset(
     name: str,
     *,
     n_items: int,
     model: Mapping[str, Any] | None = None,
     train: Mapping[str, Any] | None = None,
+    adapted: Adapted | None = None,
 ) -> tuple[ModelConfig, TrainConfig]:
     """Return the configurations of a preset, with the given fields in place of its own.
 
@@ -179,6 +185,7 @@ def preset(
         n_items: Catalogue size without the padding id.
         model: Fields of ModelConfig that replace the preset's.
         train: Fields of TrainConfig that replace the preset's.
+        adapted: What `adaptive.adapt` makes of the log; read by the presets in ADAPTIVE only.
 
     Raises:
         ConfigError: There is no preset of that name, or a field is unknown or out of its range.
@@ -186,11 +193,12 @@ def preset(
     if name not in PRESETS:
         raise ConfigError(f"preset is {name!r}, expected one of {', '.join(PRESETS)}.")
     chosen = PRESETS[name]
-    train_fields = {**chosen["train"], **(train or {})}
+    of_log = adapted if adapted is not None and name in ADAPTIVE else NOTHING
+    train_fields = {**chosen["train"], **of_log.train, **(train or {})}
     if "epochs" in (train or {}) and "min_steps" not in (train or {}):
         train_fields["min_steps"] = 0  # --epochs alone means exactly so many
     train_config = _convert(train_fields, TrainConfig).resolved(n_items)
-    return _convert({**chosen["model"], **(model or {}), "n_items": n_items}, ModelConfig), train_config
+    return _convert({**chosen["model"], **of_log.model, **(model or {}), "n_items": n_items}, ModelConfig), train_config
 
 
 def _convert(fields: Mapping[str, Any], kind: type[Config]) -> Config:

@@ -6,10 +6,7 @@ import pytest
 tf = pytest.importorskip("tensorflow")
 
 from sasrec_train.config import TrainConfig  # noqa: E402
-from sasrec_train.training.losses import (
-    inputs,
-    sampled_softmax,
-)
+from sasrec_train.training.losses import inputs, sampled_softmax  # noqa: E402
 from sasrec_train.training.losses.binary_cross_entropy import binary_cross_entropy, gbce_power  # noqa: E402
 from sasrec_train.training.losses.cross_entropy import cross_entropy  # noqa: E402
 

@@ -60,10 +60,10 @@ def train(
 
     Example: sasrec-edge train --data ml-100k --out run
     """
-    from sasrec_train import config, errors, run, tensorflow_import
+    from sasrec_train import adaptive, config, errors, run, tensorflow_import
     from sasrec_train.cli import console
 
-    chosen = {
+    chosen: dict[str, Any] = {
         "model": config_options.chosen(config_options.MODEL_OPTIONS, fields),
         "train": config_options.chosen(config_options.TRAIN_OPTIONS, fields),
     }
@@ -75,8 +75,14 @@ def train(
             inputs = source.files()
             run.check(out, force=force, resume=resume, inputs=inputs, may_be_finished=True)
         log = source.load()
-        configs = config.preset(preset, n_items=log.n_items, **chosen)
+        adapted = (
+            adaptive.adapt(adaptive.profile(log.histories.lengths, log.n_items)) if preset in config.ADAPTIVE else None
+        )
+        configs = config.preset(preset, n_items=log.n_items, adapted=adapted, **chosen)
         config_options.refuse_idle(configs[1], chosen["train"])
+        fitted = adapted.explanation({*chosen["model"], *chosen["train"]}) if adapted else ""
+        if fitted and chief:
+            print_lines(f"Fitted to the log: {fitted}.", err=True)
         if chief and resume and not force:
             if done := run.finished(out, log, *configs, split_config=source.split):
                 click.echo(f"{out} is of this log and these options already.", err=True)
@@ -103,6 +109,7 @@ def train(
                     *configs,
                     out,
                     preset=preset,
+                    fitted=fitted,
                     split_config=source.split,
                     force=force,
                     resume=resume,

@@ -136,6 +136,7 @@ def create(
     out: str | Path,
     *,
     preset: str = "custom",
+    fitted: str = "",
     split_config: SplitConfig | None = None,
     force: bool = False,
     resume: bool = False,
@@ -156,6 +157,7 @@ def create(
         train_config: The training configuration.
         out: The folder to write.
         preset: Name of the preset the configurations started from, for the record.
+        fitted: What the preset fitted to the log and why, for the record.
         split_config: How the log is split; leave-one-out by default.
         force: Replace an existing RUN, and discard an unfinished training.
         resume: Continue from the checkpoints of an unfinished training, where there are any.
@@ -180,7 +182,7 @@ def create(
     split_config = split_config or SplitConfig()
     inputs = tuple(inputs)
     out = overlap.resolved(Path(out))
-    config = run_config.describe(interactions, model_config, train_config, split_config, preset)
+    config = run_config.describe(interactions, model_config, train_config, split_config, preset, fitted)
     if resume and not force and (done := _finished(out, config)):
         return done
     points = split.split(interactions, split_config)

@@ -36,6 +36,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Of the folder's layout; newer ones are refused."""
     preset: str
     """The preset the two configurations started from."""
+    fitted: str = ""
+    """What the preset fitted to the log and why, in a sentence; empty where it looked at nothing."""
     data: str
     """What the log was called on the command line."""
     data_sha256: str
@@ -53,12 +55,18 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def describe(
-    interactions: Interactions, model: ModelConfig, train: TrainConfig, split_config: SplitConfig, preset: str
+    interactions: Interactions,
+    model: ModelConfig,
+    train: TrainConfig,
+    split_config: SplitConfig,
+    preset: str,
+    fitted: str = "",
 ) -> RunConfig:
     """Return the configuration of a RUN that is to be made here and now."""
     return RunConfig(
         format_version=FORMAT_VERSION,
         preset=preset,
+        fitted=fitted,
         data=interactions.name,
         data_sha256=interactions.sha256,
         model=model,
