@@ -50,4 +50,4 @@ def test_published_presets_do_not_look_at_the_log() -> None:
 
 
 def test_a_log_of_nothing_is_fitted_like_a_sparse_one() -> None:
-    assert adapt(profile(np.zeros(0, np.int64), 1)).model["max_len"] == 200
+    assert adapt(profile(np.zeros(0, np.int64), 1)).model == log(2).model

@@ -77,7 +77,7 @@ def profile(lengths: NDArray[np.int64], n_items: int) -> LogProfile:
         items=n_items,
         interactions=total,
         longest=int(lengths.max(initial=0)),
-        covered=tuple(float(np.minimum(lengths, most).sum() / max(1, total)) for most in LENGTHS),
+        covered=tuple(float(np.minimum(lengths, most).sum() / total) if total else 1.0 for most in LENGTHS),
     )
 
 

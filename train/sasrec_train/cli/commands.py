@@ -75,12 +75,11 @@ def train(
             inputs = source.files()
             run.check(out, force=force, resume=resume, inputs=inputs, may_be_finished=True)
         log = source.load()
-        adapted = (
-            adaptive.adapt(adaptive.profile(log.histories.lengths, log.n_items)) if preset in config.ADAPTIVE else None
-        )
+        adapted = adaptive.adapt(adaptive.profile(log.histories.lengths, log.n_items))
         configs = config.preset(preset, n_items=log.n_items, adapted=adapted, **chosen)
         config_options.refuse_idle(configs[1], chosen["train"])
-        fitted = adapted.explanation({*chosen["model"], *chosen["train"]}) if adapted else ""
+        given = {*chosen["model"], *chosen["train"]}
+        fitted = adapted.explanation(given) if preset in config.ADAPTIVE else ""
         if fitted and chief:
             print_lines(f"Fitted to the log: {fitted}.", err=True)
         if chief and resume and not force:
