@@ -154,11 +154,11 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "loss": "binary_cross_entropy", "windows": "last", "epochs": 200, "patience": 20, "schedule": "constant",
         },
     },
-    # What measures best over two data sets (docs/design-notes.md): pre-norm, cosines, softmax, averaged weights.
+    # What measures best over four data sets (docs/design-notes.md): pre-norm, cosines, softmax, averaged weights.
     "modern": {
-        "model": {"dropout_rate": 0.5, "similarity": "cosine"},
+        "model": {"dropout_rate": 0.3, "similarity": "cosine"},
         "train": {
-            "loss": "auto", "num_negatives": 512, "negatives": "step", "negative_sampling": "popularity",
+            "loss": "auto", "num_negatives": 2048, "negatives": "step", "negative_sampling": "popularity",
             "epochs": 20, "min_steps": 3700, "patience": 0, "batch_size": 1024, "batch_unit": "positions",
             "learning_rate": 2e-3, "schedule": "cosine", "average": 0.995,
         },
