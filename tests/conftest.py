@@ -3,6 +3,7 @@
 import functools
 import inspect
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +28,14 @@ def pytest_report_header() -> str:
     return "versions: " + ", ".join(installed)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with files of the runtime, while workers are small (some fork, some collect garbage), then slow ones."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    runtime = Path(__file__).parent / "runtime"
+    items.sort(key=lambda item: (not item.path.is_relative_to(runtime), item.path not in slow))
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give every file to one worker, and all of tests/js to one, so that what their fixtures make is made once.
@@ -40,4 +49,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             return "tests/js" if nodeid.startswith("tests/js/") else nodeid.partition("::")[0]
 
+    config.option.loadscopereorder = False  # the order is that of pytest_collection_modifyitems
     return ByFile(config, log)

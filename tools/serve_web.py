@@ -58,7 +58,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *arguments: object) -> None:
-        """Say nothing: requests are no news."""
+        """Do not print a line for every request."""
 
 
 def contents(file: Path, *, packed: bool) -> tuple[bytes, str | None] | None:

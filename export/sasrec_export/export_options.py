@@ -31,13 +31,13 @@ class ExportOptions:
     single_file: bool = False
     """Keep the weights inside each .onnx file."""
     batch: int = 0
-    """Rows of a call; 0: any number."""
+    """B of every entry: rows of a call; 0: any number."""
     history: int = 0
-    """Columns of `history`; 0: any number."""
+    """T of input `history`, in columns; 0: any number."""
     longest: int = 0
     """Most items that a history of the run can have; where shapes are fixed, all of them can be excluded."""
     opset: int = OPSET
-    """Of the .onnx files."""
+    """Opset version of the .onnx files."""
     strict_int8: bool = False
     """Static int8: quantize every operator that has an int8 form, not only those where it saves time."""
     calibration: str = "Percentile"

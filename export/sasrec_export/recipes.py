@@ -56,7 +56,7 @@ class Recipe:
     """One recipe on every runtime that it exists on."""
 
     name: str
-    """As in the variant's name."""
+    """Name, as it stands in the names of variants, such as `wi8`."""
     engines: dict[Runtime, Engine]
     """Runtime → what it does there."""
 
@@ -125,7 +125,7 @@ class VariantPlan:
     recipe: Recipe
     """What is quantized, and how."""
     options: ExportOptions = field(default_factory=ExportOptions)
-    """What does not depend on the recipe."""
+    """The options that do not depend on the recipe."""
 
     @property
     def name(self) -> str:

@@ -21,11 +21,11 @@ class SearchPlan:
     """How the rows of a table are searched."""
 
     rows: int
-    """Of the table, those that fill the last block included."""
+    """Rows of the table, padding of the last block included."""
     block: int
-    """Rows of a block; 0: one stage."""
+    """Rows of a block; 0: the search has one stage."""
     ids: int
-    """Rows that stand for an id: 1 + n_items."""
+    """Rows that stand for an id: V = n_items + 1."""
 
     @classmethod
     def of(cls, n_items: int) -> "SearchPlan":

@@ -57,7 +57,7 @@ class FileEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     path: str
     """POSIX path relative to the bundle, inside it."""
     bytes: Bytes
-    """Size of the file."""
+    """Size of the file, in bytes."""
     sha256: Sha256
     """Digest of the file, lower-case hex."""
 
@@ -70,7 +70,7 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     max_len: Length
     """Items of a history that the network sees."""
     hidden_dim: Length
-    """Width of the item table."""
+    """Width D of an item vector."""
     num_blocks: Annotated[int, msgspec.Meta(ge=1, le=1 << 10)]
     """Self-attention blocks."""
     num_heads: Length

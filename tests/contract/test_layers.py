@@ -14,7 +14,7 @@ LAYERS = {
         "signature errors versions",
         "manifest",
         "history atomic digests recommendations",
-        "bundle_folder vocabulary",
+        "bundle_folder folder_state vocabulary",
         "bundle",
         "engines",
         "batching",
@@ -127,16 +127,24 @@ import sys
 from pathlib import Path
 from sasrec_export import recipes
 from sasrec_export.bundle.write import write_bundle
-from sasrec_train import config, datasets, run
+from sasrec_train.run import Run
 
-log = datasets.load("synthetic:items=30,users=40,mean_length=8,seed=3")
-model, train = config.preset("modern", n_items=log.n_items, model={{"max_len": 6, "hidden_dim": 8, "ffn_dim": 8}},
-                             train={{"epochs": 1}})
-folder = Path({folder!r})
-trained = run.create(log, model, train, folder / "run")
-write_bundle(trained, folder / "bundle", plans=recipes.plan(({runtime!r},), ("fp32", "wi8")))
+write_bundle(Run.load({run!r}), Path({out!r}), plans=recipes.plan(({runtime!r},), ("fp32", "wi8")))
 sys.exit({unwanted!r} in sys.modules)
 """
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A RUN of a network that was trained for one epoch."""
+    from sasrec_train import config, datasets
+    from sasrec_train import run as run_module
+
+    log = datasets.load("synthetic:items=30,users=40,mean_length=8,seed=3")
+    small = {"max_len": 6, "hidden_dim": 8, "ffn_dim": 8}
+    out = tmp_path_factory.mktemp("layers") / "run"
+    run_module.create(log, *config.preset("modern", n_items=log.n_items, model=small, train={"epochs": 1}), out)
+    return out
 
 
 @pytest.mark.tf
@@ -145,8 +153,8 @@ sys.exit({unwanted!r} in sys.modules)
     ("runtime", "unwanted"), [("tflite", "onnx_ir"), ("onnx", "ai_edge_litert.schema_py_generated")]
 )
 def test_an_export_to_one_runtime_loads_nothing_of_the_other_writer(
-    runtime: str, unwanted: str, tmp_path: Path
+    runtime: str, unwanted: str, run: Path, tmp_path: Path
 ) -> None:
-    code = EXPORT.format(folder=str(tmp_path), runtime=runtime, unwanted=unwanted)
+    code = EXPORT.format(run=str(run), out=str(tmp_path / "bundle"), runtime=runtime, unwanted=unwanted)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:] or f"{unwanted} was loaded"

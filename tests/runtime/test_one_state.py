@@ -12,9 +12,10 @@ import pytest
 
 from runtime import tiny
 from runtime.conftest import RUNTIMES
-from sasrec_runtime.bundle import ATTEMPTS, Bundle
+from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.checks import golden
 from sasrec_runtime.errors import BundleError, BundleReplacedError, RequestError, SasrecError
+from sasrec_runtime.folder_state import ATTEMPTS
 from sasrec_runtime.recommender import Recommender
 
 HISTORY = ["apple", "bread"]

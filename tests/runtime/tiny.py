@@ -198,7 +198,7 @@ def user_nodes() -> list[onnx.NodeProto]:
 
 
 def clean_nodes(name: str) -> list[onnx.NodeProto]:
-    """Put 0 where ids are no items: `name` → `name`_ids."""
+    """Put 0 where ids are not items: `name` → `name`_ids."""
     return [
         helper.make_node("Greater", [name, "zero"], [f"{name}_above"]),
         helper.make_node("LessOrEqual", [name, "n_items"], [f"{name}_below"]),

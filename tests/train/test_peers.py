@@ -12,7 +12,7 @@ from sasrec_train.split import leave_one_out
 
 SCRIPT = Path(__file__).parents[2] / "tools" / "peers" / "held_out.py"
 LOG = "1 5\n1 6\n2 5\n1 7\n2 6\n3 5\n3 7\n3 5\n3 7\n4 8\n1 9\n2 9\n2 10\n1 11\n"  # 3's items repeat, 4 has one
-LOG += "".join(f"{user} {user + 10}\n" for user in range(5, 17))  # more items, so that a last place is no hit
+LOG += "".join(f"{user} {user + 10}\n" for user in range(5, 17))  # more items, so that the last rank is not a hit
 N_ITEMS = 19
 
 

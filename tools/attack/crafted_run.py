@@ -50,7 +50,7 @@ def archives() -> dict[str, bytes]:
         "shape that overflows": every(claiming("(4294967296, 4294967296)")),
         "shape True": every(claiming("(True,)")),
         "pickled objects": every(objects),
-        "header that is no Python": every(npy("{'descr': ")),
+        "header that is not Python": every(npy("{'descr': ")),
         "header of brackets": every(npy("(" * 60_000)),
         "header of 10^5 digits": every(
             npy(f"{{'descr': '<i8', 'fortran_order': False, 'shape': ({'9' * 50_000},), }}")

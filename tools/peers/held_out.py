@@ -106,7 +106,7 @@ class Validation:
         return {f"ndcg@{TOP}": float(gains.sum() / ranks.size), f"hr@{TOP}": float(hits.mean())}
 
     def _ranks(self, scores, histories, targets):
-        """Items not worse than the target, itself apart: ties, and scores that are no number, count against it."""
+        """Items not worse than the target, itself left out: ties and scores of NaN count against it."""
         n_items = scores.shape[1]
         of_target = scores[np.arange(targets.size), targets - 1].copy()
         worse = scores < of_target[:, None]

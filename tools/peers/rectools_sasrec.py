@@ -1,7 +1,7 @@
 """Train RecTools' SASRecModel on a log: its own data preparation, model and Lightning trainer; our clock and ranking.
 
 --batch-size counts users. RecTools learns from the newest max_len + 1 training items of each user, and knows only items
-that occur there. Everything that is no option here is RecTools' default, softmax over its catalogue included.
+that occur there. Everything that is not an option here is RecTools' default, softmax over its catalogue included.
 """
 
 import logging

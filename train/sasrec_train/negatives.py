@@ -36,13 +36,19 @@ class Negatives:
         self._gaps = user * self._stride + seen % self._stride - index - 1
 
     def sample(self, rng: np.random.Generator, users: NDArray[np.int64], size: int) -> NDArray[np.int32]:
-        """Return (len(users), size) draws with replacement; NO_NEGATIVE where a user has had every item."""
+        """Return int32 (len(users), size) draws with replacement; NO_NEGATIVE where a user has had every item.
+
+        Args:
+            rng: Source of the draws.
+            users: (B,). Rows of the histories.
+            size: Draws per user.
+        """
         counts = self.counts[users][:, None]
         draws = rng.integers(0, np.maximum(counts, 1), (len(users), size))
         return np.where(counts > 0, self._outside(users, draws), NO_NEGATIVE).astype(np.int32)
 
     def sample_distinct(self, rng: np.random.Generator, users: NDArray[np.int64], size: int) -> NDArray[np.int32]:
-        """Return (len(users), size) different items per user; NO_NEGATIVE after the last where there are fewer.
+        """Return int32 (len(users), size) different items per user; NO_NEGATIVE after the last where there are fewer.
 
         Source: Floyd's sampling, Bentley 1987 ("A sample of brilliance"), for all users at once.
         """
@@ -86,7 +92,8 @@ class SharedNegatives:
         """(V,). Log of the chance of each id in one draw."""
 
     def sample(self, rng: np.random.Generator, size: int) -> NDArray[np.int32]:
-        """Return (size,) item ids, drawn with replacement."""
+        """Return int32 (size,) item ids, drawn with replacement by inverse transform sampling."""
+        # A draw that rounds up to the total would lie after the last item.
         draws = rng.random(size) * self._cumulative[-1]
         items = np.minimum(np.searchsorted(self._cumulative, draws, side="right"), self._cumulative.size - 1)
         return np.asarray(items, np.int32)

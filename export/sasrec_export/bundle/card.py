@@ -20,9 +20,9 @@ class Client:
     """What the snippets of one runtime are written from."""
 
     variant: Variant
-    """The one they run: the bundle's first of that runtime."""
+    """The variant that the snippets run: the bundle's first of that runtime."""
     answer: Answer
-    """What it must give."""
+    """The answer that the snippets must give."""
     rows: int
     """Rows of a call; the user's is the first."""
     columns: int

@@ -45,11 +45,11 @@ class Reference:
     history: NDArray[np.int32]
     """(R, T), left-padded, as long as the longest history: the variants must cut it, or fill it up, themselves."""
     exclude: NDArray[np.int32]
-    """(R, E), the same ids, the newest of them where the variant has so many places."""
+    """(R, E), item ids to exclude: the newest E of `history`, E what the variant can take."""
     candidates: NDArray[np.int32]
     """(R, C), item ids."""
     scores: NDArray[np.float32]
-    """(R, V), of every id."""
+    """(R, V), scores of every id."""
     float_atol: NDArray[np.float32]
     """(R,), largest difference that float rounding, and the encoder where it is quantized, explains."""
     scoring_atol: NDArray[np.float32]

@@ -17,11 +17,11 @@ def sample(histories: Histories, *, max_len: int, seed: int, count: int = HISTOR
 
     Args:
         histories: Those the model was trained on; empty ones are left out.
-        max_len: The network's window.
-        seed: Of the draw.
-        count: Most histories.
+        max_len: The network's window, in items.
+        seed: Seed of the draw.
+        count: Number of histories at most.
     """
     (filled,) = np.nonzero(histories.lengths)
     rows = np.random.default_rng(seed).choice(filled, min(count, filled.size), replace=False)
-    chosen = histories.take(np.sort(rows))
+    chosen = histories.take(np.sort(rows))  # in the order of the log: what is read lies side by side
     return history_module.fit(history_module.encode_batch([row.tolist() for row in chosen], max_len=max_len), max_len)

@@ -71,7 +71,8 @@ class ExportModel:
 
     Args:
         model: The trained model.
-        calibration: int32 (R, max_len), real histories to calibrate activations on, left-padded.
+        calibration: int32 (R, max_len), real histories, left-padded: activations, user vectors and the Hessian of the
+            score error are measured on them.
         top_k: Items that a `recommend` of fixed k returns.
     """
 
@@ -91,13 +92,14 @@ class ExportModel:
         def newest(embedded: Any, segments: Any) -> Any:
             return self.model.transform(embedded, segments, training=False)[:, -1]
 
+        # Any batch and any length: one compilation serves whatever is measured.
         width = self.model.config.hidden_dim
         signature = [tf.TensorSpec((None, None, width), tf.float32), tf.TensorSpec((None, None), tf.int32)]
         compiled: Callable[..., Any] = tf.function(newest, input_signature=signature)
         return compiled
 
     def item_table(self, spec: TableSpec) -> ItemTable:
-        """Return the item table as `spec` stores it; equal specs share the work of rounding."""
+        """Return the item table as `spec` stores it; specs with the same qmax and transform share the rounding."""
         if not spec.is_integer:
             return ItemTable(spec, self.table, None)
         quantized = self.quantized(spec.qmax, spec.transform)
@@ -105,7 +107,7 @@ class ExportModel:
 
     def quantized(self, qmax: int, transform: Transform = "none") -> QuantizedTable:
         """Return the item table in [-qmax, qmax] under that transform, rounded so that scores change least."""
-        key = qmax, transform
+        key = qmax, transform  # what rounding depends on: half-precision scales come after it
         if key not in self._quantized:
             if transform == "none":
                 self._quantized[key] = quantize_for_scores(self.table, self.hessian, qmax)
@@ -116,12 +118,12 @@ class ExportModel:
 
     @cached_property
     def users(self) -> NDArray[np.float32]:
-        """User vectors of the calibration histories, (R, D)."""
+        """User vectors of the calibration histories, float32 (R, D)."""
         return self._users_of(self.table, self.calibration)
 
     @cached_property
     def hessian(self) -> NDArray[np.float64]:
-        """Hessian of the score error of a row, (D, D), see `score_hessian`."""
+        """Hessian of the score error of a row, float64 (D, D), see `score_hessian`."""
         return score_hessian(self.encode, self.table, self.calibration, self.users)
 
     @cached_property
@@ -135,10 +137,8 @@ class ExportModel:
 
 
 def _with_half_scales(table: QuantizedTable) -> QuantizedTable:
-    """Return the table with scales rounded to half precision, or as it is where the width or a scale does not allow it.
-
-    A scale below the smallest normal number of half precision would lose digits.
-    """
+    """Return the table with scales in half precision, or as it is where the width or a scale does not allow it."""
+    # Below the smallest normal number of half precision, 2^-14, a scale would lose digits.
     if table.values.shape[1] % HALF_SCALES_WIDTH or table.scales.min() < np.finfo(np.float16).tiny:
         return table
     scales = table.scales.astype(np.float16).astype(np.float32)

@@ -88,6 +88,7 @@ class InferenceEncoder(tf.Module):  # type: ignore[misc] # TensorFlow has no typ
             x = queries(keys)
             x = _normalise(x + attend(block, x, keys), block.norm_1)
             return _normalise(x + self._feed_forward(block, x), block.norm_2)
+        # The paper's code: the residual is added to the normalised query, and keys are not normalised.
         query = _normalise(queries(keys), block.norm_1)
         x = _normalise(query + attend(block, query, keys), block.norm_2)
         return x + self._feed_forward(block, x)
@@ -148,8 +149,9 @@ class _FoldedBlock(_Block):
         if attention.output_dense is not None:
             output = np.asarray(attention.output_dense.kernel, np.float64)
             output_bias = np.asarray(attention.output_dense.bias, np.float64)
-        scale = 1 / math.sqrt(width // heads)
+        scale = 1 / math.sqrt(width // heads)  # of scaled dot-product attention, √(D / H), folded in as well
         columns = np.split(np.arange(width), heads)
+        # The products are taken in float64, so that folding adds one rounding to float32 and no more.
         return cls(
             **_Block.parts(block),
             to_keys=(
@@ -189,7 +191,7 @@ class _SplitBlock(_Block):
     value: Linear
     """(D, D)."""
     output: Linear | None
-    """(D, D); None where the network has no output projection."""
+    """(D, D); None for a network without output projection."""
 
     @classmethod
     def of(cls, block: SASRecBlock) -> "_SplitBlock":
@@ -205,19 +207,20 @@ class _SplitBlock(_Block):
 
     def attend(self, queries: Any, keys: Any, bias: Any, rows: Any) -> Any:
         """Queries (B·T, D), keys (B, T, D) → (B·T, D)."""
-        source = tf.reshape(keys, [-1, self.width])
+        source = tf.reshape(keys, [-1, self.width])  # (B·T, D): a Gemm
         split = tf.concat([rows[:2], [self.heads, self.width // self.heads]], 0)
         query, key, value = (
             tf.reshape(_linear(x, weights), split)
             for x, weights in ((queries, self.query), (source, self.key), (source, self.value))
         )
-        logits = tf.matmul(tf.transpose(query, (0, 2, 1, 3)), tf.transpose(key, (0, 2, 3, 1)))
+        logits = tf.matmul(tf.transpose(query, (0, 2, 1, 3)), tf.transpose(key, (0, 2, 3, 1)))  # (B, H, T, T)
         joined = tf.matmul(tf.nn.softmax(logits + bias), tf.transpose(value, (0, 2, 1, 3)))  # (B, H, T, D/H)
         joined = tf.reshape(tf.transpose(joined, (0, 2, 1, 3)), [-1, self.width])
         return joined if self.output is None else _linear(joined, self.output)
 
 
 def _gelu(x: Any) -> Any:
+    # The exact form, x Φ(x), and not the approximation by tanh: onnxruntime fuses these operators into one.
     return 0.5 * x * (1.0 + tf.math.erf(x / math.sqrt(2.0)))
 
 
@@ -225,6 +228,7 @@ ACTIVATIONS: dict[str, Callable[[Any], Any]] = {"relu": tf.nn.relu, "gelu": _gel
 
 
 def _normalise(x: Any, weights: Linear) -> Any:
+    # The form that onnxruntime fuses. E[x²] - E[x]² would also lose digits by cancellation.
     centred = x - tf.reduce_mean(x, -1, keepdims=True)
     variance = tf.reduce_mean(tf.pow(centred, 2.0), -1, keepdims=True)
     return centred / tf.sqrt(variance + LAYER_NORM_EPSILON) * weights[0] + weights[1]

@@ -1,8 +1,8 @@
-"""The blocks of a network in int8: weights and activations, with ranges measured on real histories.
+"""The blocks of a network in int8 by static post-training quantization: ranges are calibrated on real histories.
 
 onnxruntime's `quantize_static` writes the QDQ form (QuantizeLinear, DequantizeLinear) that NPU compilers and its CPU
-kernels read: weights symmetric int8 per output channel, activations asymmetric uint8 per tensor. The mask is set
-before, see `int8_mask`.
+kernels read: weights symmetric int8 per output channel, activations asymmetric uint8 per tensor,
+``real = scale · (q - zero_point)`` (Jacob et al. 2018, arXiv 1712.05877). The mask is set before, see `int8_mask`.
 """
 
 import contextlib
@@ -45,15 +45,20 @@ class Calibration:
     table: NDArray[np.float32]
     """(V, D), the item table that the variant holds."""
     positions: NDArray[np.float32]
-    """(max_len, D)."""
+    """(max_len, D), position embeddings."""
     config: ModelConfig
     """The network."""
 
     def feeds(self, masked: float) -> Iterator[dict[str, NDArray[Any]]]:
-        """Yield the inputs of `convert_encoder.encoder_to_onnx`, some rows at a time."""
+        """Yield the inputs of `convert_encoder.encoder_to_onnx` by name, some rows at a time.
+
+        Args:
+            masked: What is added to the logit of a masked key.
+        """
         c = self.config
         scale = math.sqrt(c.hidden_dim) if c.scale_embeddings else 1.0
         later = np.triu(np.full((c.max_len, c.max_len), masked if c.causal else 0.0, np.float32), 1)
+        # Folded projections have one row of logits per position and head, (T·H, T); others broadcast over the heads.
         later = np.repeat(later, c.num_heads, axis=0) if folds_projections(c) else later[None]
         # Batches of one size: onnxruntime's histograms want equal shapes.
         rows = min(ROWS, len(self.histories))
@@ -61,8 +66,9 @@ class Calibration:
             history = self.histories[start : start + rows]
             key_bias = np.where(history > PAD_ID, 0.0, masked).astype(np.float32)[:, None]
             yield {
-                "x": (self.table[history] * scale + self.positions).astype(np.float32),
+                "x": (self.table[history] * scale + self.positions).astype(np.float32),  # (B, T, D)
                 "key_bias": key_bias,
+                # The minimum and not the sum: a key that is masked twice must not widen the range of the logits.
                 "bias": np.minimum(key_bias if folds_projections(c) else key_bias[:, None], later),
                 "rows": np.array([len(history), -1, c.hidden_dim]),
             }
@@ -73,7 +79,7 @@ class StaticInt8:
     """Quantized blocks."""
 
     model: bytes
-    """The ONNX model, inputs and output as before."""
+    """The ONNX model, serialized; inputs and output as before."""
     masked: float
     """What is added to the logit of a masked key, see `int8_mask`."""
 
@@ -84,10 +90,14 @@ def quantize_blocks(model: bytes, calibration: Calibration, *, method: str, stri
     Args:
         model: The float32 ONNX model of `convert_encoder.encoder_to_onnx`.
         calibration: Real inputs.
-        method: How a tensor's range follows from what was seen: `MinMax` or `Percentile`.
+        method: How a tensor's range follows from the values observed: `MinMax` or `Percentile`, which clips outliers.
         strict: Quantize every operator that has an int8 form, not only the products.
+
+    Returns:
+        The model with QDQ pairs, and the value of its mask.
     """
     proto = onnx.load_model_from_string(model)
+    # The mask stands in the inputs, so calibration must see the value that the int8 graph will get.
     masked = _masked(proto, calibration)
     names = [value.name for value in proto.graph.input]
     feeds = ({name: feed[name] for name in names} for feed in calibration.feeds(masked))
@@ -110,6 +120,7 @@ def quantize_blocks(model: bytes, calibration: Calibration, *, method: str, stri
 
 def _masked(proto: Any, calibration: Calibration) -> float:
     """Return what is added to the logits of masked keys, from the range of all logits observed."""
+    # Logits are the input of the addition before each softmax that is not a mask; they become the graph's outputs.
     watched = onnx.ModelProto()
     watched.CopyFrom(proto)
     softmaxes = {node.input[0] for node in proto.graph.node if node.op_type == "Softmax"}

@@ -98,8 +98,8 @@ def _tables(plan: VariantPlan, table: ItemTable) -> dict[str, Table]:
             stored = Int4Table(quantized, rows=rows)
         case dtype, scoring, _:
             raise ExportError(
-                f"{plan.name}: a {dtype} table scored in {scoring} arithmetic has no form in ONNX. Expected float32, "
-                "int8, or int4 scored in integers."
+                f"{plan.name}: a {dtype} table scored in {scoring} arithmetic cannot be written to ONNX. "
+                "Expected float32, int8, or int4 scored in integers."
             )
     return {RECOMMEND: stored, SCORE: stored}
 

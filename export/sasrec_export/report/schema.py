@@ -51,7 +51,7 @@ class NotMeasured(msgspec.Struct, frozen=True, kw_only=True):
     """A variant that cannot run here."""
 
     name: str
-    """Of the variant."""
+    """Name of the variant."""
     reason: str
     """Why, and what to do, for people."""
 
@@ -71,7 +71,7 @@ class PassedOver(msgspec.Struct, frozen=True, kw_only=True):
     """A variant that was rejected."""
 
     name: str
-    """Of the variant."""
+    """Name of the variant."""
     fits: bool
     """Whether it is inside the budget all the same."""
     reason: str
@@ -95,7 +95,7 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     """One layer in int8, all others in float32."""
 
     name: str
-    """For people; unlike all others."""
+    """Display name, unique in the report."""
     kind: str
     """What it computes, such as `softmax` or `linear 64×256`."""
     ndcg: float = msgspec.field(name="ndcg@10")
@@ -110,7 +110,7 @@ class Sensitivity(msgspec.Struct, frozen=True, kw_only=True):
     """What each layer loses when it alone is computed in int8; the layer that loses most first."""
 
     variant: str
-    """Whose graph was quantized."""
+    """Name of the variant whose graph was quantized."""
     users: Count
     """On how many users it was measured."""
     calibration: Count
@@ -137,7 +137,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     users_total: Count
     """Users with a held-out item, of whom `users` may be a sample."""
     seed: int
-    """Of the sample of users and of the bootstrap."""
+    """Seed of the sample of users and of the bootstrap."""
     protocol: str
     """How items were held out, what they were ranked against, and whether seen items were excluded."""
     reference: str | None
@@ -147,7 +147,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     max_len: Count
     """Items of a history that the network sees."""
     hidden_dim: Count
-    """Width of the item table."""
+    """Width D of an item vector."""
     threads: Count
     """Threads of one call."""
     machine: str

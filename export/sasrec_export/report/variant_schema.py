@@ -41,7 +41,7 @@ class Bucket(msgspec.Struct, frozen=True, kw_only=True):
     """A stratum: users that are alike in the popularity of their held-out item, or in the length of their history."""
 
     name: str
-    """For people."""
+    """Display name."""
     least: int
     """The smallest value of the stratum: interactions of the item, or items of the history."""
     most: int | None
@@ -84,11 +84,11 @@ class RowError(msgspec.Struct, frozen=True, kw_only=True):
     """An item whose scores moved more than others'."""
 
     item_id: int
-    """Its id, which is its row of the item table."""
+    """Item id, which is the row of the item table."""
     key: str
-    """Its key."""
+    """The caller's key of the item."""
     title: str | None
-    """Its title; null without one."""
+    """Title of the item; null without one."""
     error: float
     """Root mean square, over sampled users, of variant's minus reference's score of the item."""
     relative: float
@@ -101,11 +101,11 @@ class ListedItem(msgspec.Struct, frozen=True, kw_only=True):
     """An item in a list."""
 
     key: str
-    """Its key."""
+    """The caller's key of the item."""
     title: str | None
-    """Its title; null without one."""
+    """Title of the item; null without one."""
     score: float | None
-    """Its score, higher is better; null in a history."""
+    """Score, higher is better; null in a history."""
     held_out: bool = False
     """Whether it is the user's held-out item."""
 
@@ -143,13 +143,13 @@ class VariantReport(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     recipe: str
     """Name of the recipe."""
     bytes: Count
-    """Of the variant's files; the vocabulary comes on top, once for all variants."""
+    """Size of the variant's files, in bytes; the vocabulary comes on top, once for all variants."""
     bytes_table: Count | None = None
     """The part of `bytes` that is the item table with its scales."""
     bytes_encoder: Count | None = None
     """The part of `bytes` that is everything else."""
     bytes_vocabulary: Count = 0
-    """Of items.txt and titles.txt."""
+    """Size of items.txt and titles.txt, in bytes."""
     load_ms: float
     """`Recommender.load` in a fresh process, imports done before, in milliseconds."""
     first_call_ms: float | None = None

@@ -1,4 +1,8 @@
-"""A table of integers with one scale per row, and rounding to the nearest."""
+"""A table of integers with one scale per row, and rounding to the nearest.
+
+Symmetric quantization: ``q = clip(round(x / s), -qmax, qmax)`` and ``x ≈ s · q``, zero point 0, s per row. With the
+absmax scale ``s = max|x| / qmax`` nothing is clipped.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,6 +41,10 @@ class QuantizedTable:
 def quantize_rows(table: NDArray[np.float32], qmax: int = INT8_QMAX) -> QuantizedTable:
     """Return `table` (V, D) rounded to the nearest, the scale of each row at its largest magnitude (absmax).
 
+    Args:
+        table: float32 (V, D).
+        qmax: Largest integer, on both sides of zero.
+
     Laws: ``abs(table - dequantize()) <= scales / 2``; a zero row stays exactly zero.
     """
     scales = absmax_scales(table, qmax)
@@ -48,7 +56,7 @@ def quantize_rows(table: NDArray[np.float32], qmax: int = INT8_QMAX) -> Quantize
 
 def absmax_scales(table: NDArray[np.float32], qmax: int) -> NDArray[np.float32]:
     """Return the scale (V,) that maps each row's largest magnitude to qmax; 1 for a zero row."""
-    peak = np.maximum(table.max(axis=1), -table.min(axis=1))
+    peak = np.maximum(table.max(axis=1), -table.min(axis=1))  # abs(table) would need a copy of it
     return np.where(peak > 0, peak / qmax, 1.0).astype(np.float32)
 
 

@@ -21,14 +21,18 @@ LARGEST: Final = {"float32": 0, "float16": 0, "int8": INT8_QMAX, "int4": INT4_QM
 
 @dataclass(frozen=True, slots=True)
 class TableSpec:
-    """How an item table is stored."""
+    """How an item table is stored.
+
+    Raises:
+        ExportError: qmax does not suit the dtype, or a table of floats has a transform or scales.
+    """
 
     dtype: Literal["float32", "float16", "int8", "int4"]
-    """Of an entry."""
+    """Storage type of an entry."""
     qmax: int = 0
     """Largest integer of an entry, on both sides of zero; 0 where the dtype is a float."""
     transform: Transform = "none"
-    """What the table is held in; integers only."""
+    """The equivalent transform that the table is stored under; integers only."""
     half_scales: bool = False
     """Hold the scale of each row in half precision where the width and the scales allow it; integers only."""
 

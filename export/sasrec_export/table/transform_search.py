@@ -3,10 +3,13 @@
 Two reasons to transform the table before it is rounded:
 
 - Where user vectors are rounded too, they have a few large dimensions and many small ones, and one step for all.
-  Per-channel smoothing (SmoothQuant, Xiao et al. 2023, arXiv 2211.10438) moves that unevenness into the items.
+  Per-channel smoothing (SmoothQuant, Xiao et al. 2023, arXiv 2211.10438) moves that unevenness into the items:
+  ``T_j = E[u_j²]^(-b/2)`` up to a common factor, b the exponent of SMOOTHING.
 - With few bits a step is large beside the directions in which items hardly differ, and these decide many a rank.
   Partial whitening of the items' second moment (its ZCA form) gives each direction its share of the levels, at the
-  price of a product with a (D, D) matrix for every item looked up and every user.
+  price of a product with a (D, D) matrix for every item looked up and every user: ``T = A^(a/4) B^(-b/2) A^(a/4)``,
+  A and B the second moments of items and users, a and b the exponents of WHITENING. At a = 1 and b = 0 the stored rows
+  are wholly whitened.
 
 How far to go is measured: each candidate quantizes a sample of the table, and overlap@10 with the float table decides.
 """
@@ -38,9 +41,9 @@ class TransformSearch:
 
     Args:
         table: float32 (V, D).
-        histories: int32 (R, T), real ones, left-padded.
+        histories: int32 (R, max_len), real ones, left-padded; the first HISTORIES are used.
         users_of: A table (V, D) and histories → float32 (R, D), the user vectors of a model with that table.
-        hessian: (D, D), see score_hessian.
+        hessian: float64 (D, D), see score_hessian.
     """
 
     def __init__(
@@ -54,29 +57,35 @@ class TransformSearch:
         self._hessian = hessian
         self._users_of = users_of
         self._histories = histories[:HISTORIES]
+        # Items of the histories decide what the users' vectors are, the others what competes with them in the lists.
         spread_out = np.arange(PAD_ID, len(table), -(-len(table) // ITEMS))
         self._ids = np.union1d(self._histories, spread_out)
         self._users = users_of(table, self._histories)
         self._lists = _top(self._users @ table[self._ids].T)
 
     def smoothed(self, qmax: int) -> QuantizedTable:
-        """Return the table in [-qmax, qmax], each dimension scaled by a power of the users' second moment there."""
+        """Return the table in [-qmax, qmax], each dimension scaled by a power of the users' second moment there.
+
+        SmoothQuant balances the largest magnitudes of a channel's activations and weights. Here it is the second moment
+        of the activations alone, and the exponent is measured.
+        """
         moment = np.square(self._users, dtype=np.float64).mean(axis=0)
         return self._best(qmax, (transforms.moment_power(moment, -exponent / 2) for exponent in SMOOTHING))
 
     def whitened(self, qmax: int) -> QuantizedTable:
-        """Return the table in [-qmax, qmax], the items' second moment, and the users', partly whitened."""
+        """Return the table in [-qmax, qmax], the items' second moment, and the users', partly whitened (ZCA)."""
         items, users = ((rows.T @ rows).astype(np.float64) / len(rows) for rows in (self._table, self._users))
         return self._best(qmax, (_joint(items, users, *exponents) for exponents in WHITENING))
 
     def _best(self, qmax: int, candidates: Iterable[Matrix]) -> QuantizedTable:
         best = max(candidates, key=lambda transform: self._kept(qmax, transform))
+        # A diagonal of ones is kept as None, which costs a variant nothing.
         return self._quantized(self._table, qmax, None if (best == 1).all() and best.ndim == 1 else best)
 
     def _kept(self, qmax: int, transform: Matrix) -> float:
         """Return overlap@10 with the float table on the sample, user vectors rounded as integer scoring does."""
         sample = self._quantized(self._table[self._ids], qmax, transform)
-        read = self._table.copy()
+        read = self._table.copy()  # only the sample is rounded: histories hold no other items
         read[self._ids] = sample.dequantize()
         users = round_users(transforms.apply(self._users_of(read, self._histories), transform))
         return overlap(self._lists, _top(users @ (sample.values * sample.scales[:, None]).T))
@@ -94,12 +103,13 @@ def _joint(
 ) -> Matrix:
     """Return the transform that whitens the moments (D, D) of items and users by these exponents."""
     half = transforms.moment_power(items, item_exponent / 4)
+    # A product S M S of symmetric matrices is symmetric, up to rounding.
     both = half.astype(np.float64) @ transforms.moment_power(users, -user_exponent / 2) @ half
     return transforms.symmetric(both).astype(np.float32)
 
 
 def _top(scores: NDArray[np.float32]) -> NDArray[np.intp]:
-    return np.argsort(-scores, axis=1, kind="stable")[:, :K]
+    return np.argsort(-scores, axis=1, kind="stable")[:, :K]  # stable: ties go to the lower id, as in the graphs
 
 
 def overlap(lists: NDArray[np.integer], reference: NDArray[np.integer]) -> float:

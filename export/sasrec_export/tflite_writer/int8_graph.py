@@ -3,7 +3,8 @@
 The rules are those of TFLite's 8-bit quantization specification (ai.google.dev/edge/litert/models/quantization_spec):
 ``real = scale · (q - zero_point)``; activations int8 asymmetric per tensor, weights int8 symmetric per output channel,
 biases int32 with ``scale = scale_input · scale_weight`` and zero point 0, softmax output with scale 1/256 and zero
-point -128; reshapes, transposes and slices keep the scale of their input.
+point -128; reshapes, transposes and slices keep the scale of their input. The scheme is that of Jacob et al. 2018,
+arXiv 1712.05877.
 """
 
 from typing import Any
@@ -51,13 +52,21 @@ class Integers:
         self.operators: list[Any] = []
 
     def apply(self, chosen: list[Any]) -> None:
-        """Make the `chosen` operators integer ones, in place."""
+        """Make the `chosen` operators integer ones, in place.
+
+        Args:
+            chosen: Operators of the subgraph; `ranges` holds every float32 tensor that they read or write.
+
+        Raises:
+            ConversionError: The weights of a linear layer are not constant.
+        """
         self._centre_second_factors(chosen)
         identities = {id(operator) for operator in chosen}
         for operator in self.graph.operators:
             if id(operator) in identities:
                 self._convert(operator)
                 continue
+            # Only where a float operator reads an integer tensor: chains of integer operators stay unbroken.
             for index in operator.inputs:
                 if index in self.missing:
                     self._emit("DEQUANTIZE", self.rounded[index], index)
@@ -111,6 +120,7 @@ class Integers:
 
     def _linear(self, inputs: list[int]) -> list[int]:
         """Return int8 weights, one scale per output channel, and int32 biases in ``scale_input · scale_weight``."""
+        # The accumulator of the products has the scale scale_input · scale_weight; the bias is added to it as it is.
         source = self._integer(inputs[0])
         weights = flatbuffer.constant(self.model, self.graph.tensors[inputs[1]])
         if weights is None:

@@ -1,4 +1,7 @@
-"""Static int8 in TFLite: the network's activations in int8, with ranges (MinMax) measured on real histories.
+"""Static int8 in TFLite: the network's activations in int8, with ranges measured on real histories.
+
+This is static post-training quantization with MinMax calibration (Jacob et al. 2018, arXiv 1712.05877): a tensor's
+range is that of all values observed, and `int8_graph` makes scale and zero point of it.
 
 There are two strengths. By default layer norms and residuals stay float32, and operators for the newest position
 alone quantize their inputs at run time (dynamic range): they take little time, and the ranking depends on them. With
@@ -41,9 +44,13 @@ def quantize_activations(model: Model, histories: NDArray[np.int32], *, strict: 
 
     Args:
         model: A ModelT in float32 with its item table.
-        histories: int32 (R, max_len), real ones, left-padded.
+        histories: int32 (R, max_len), real ones, left-padded; the first HISTORIES are used.
         strict: All operators, not only those for every position outside the layer norms.
+
+    Raises:
+        ConversionError: The weights of a linear layer are not constant.
     """
+    # Measured twice: the value of the mask follows from the ranges, and the ranges then have to hold the mask.
     logits = [range_ for ranges, graph in zip(_measure(model, histories), model.subgraphs, strict=True)
               for range_ in _logits(model, graph, ranges)]  # fmt: skip
     masked = masking_value(min(low for low, _ in logits), max(high for _, high in logits))
@@ -59,6 +66,10 @@ def set_mask(model: Model, masked: float) -> None:
 
     MASKED is -1e9. In int8 it would stretch the range of the logits so far that all others share one step; see
     `int8_mask` for the value that takes its place.
+
+    Args:
+        model: A ModelT in float32.
+        masked: The value, negative.
     """
     for buffer in {t.buffer for graph in model.subgraphs for t in graph.tensors if t.type == 0 and t.buffer}:
         data = model.buffers[buffer].data
@@ -71,7 +82,14 @@ def set_mask(model: Model, masked: float) -> None:
 
 
 def network(model: Model, graph: Any) -> Iterator[Any]:
-    """Yield the operators between the lookup of the history and the user vector."""
+    """Yield the operators between the lookup of the history and the user vector.
+
+    Args:
+        model: The ModelT.
+        graph: A subgraph of it that a signature names, with inputs `history` and others.
+    """
+    # A walk along the edges, as operators have no useful names: what follows `history` and the table is the network,
+    # what follows the other inputs, and what follows the product with the table, is search.
     (definition,) = [d for d in model.signatureDefs if model.subgraphs[d.subgraphIndex] is graph]
     history = {entry.tensorIndex for entry in definition.inputs if entry.name == b"history"}
     others = {entry.tensorIndex for entry in definition.inputs} - history
@@ -95,6 +113,7 @@ def _is_chosen(model: Model, graph: Any, operator: Any, *, strict: bool) -> bool
     if strict:
         return name in STRICT
     shape = graph.tensors[operator.outputs[0]].shape
+    # Operators of the newest position alone are few and small, and the user vector follows from them directly.
     if math.prod(shape[:-1]) <= _most_newest_rows(model, graph):
         return False
     if name == "ADD":  # the mask's; residuals stay float beside the layer norms that read them
@@ -120,6 +139,7 @@ def _logits(model: Model, graph: Any, ranges: dict[int, Range]) -> list[Range]:
 
 def _measure(model: Model, histories: NDArray[np.int32]) -> list[dict[int, Range]]:
     """Return tensor → smallest and largest value seen, of every float32 tensor of every subgraph."""
+    # Without XNNPACK, which does not keep the tensors between its operators.
     interpreter = litert.Interpreter(
         model_content=flatbuffer.dump(model),
         experimental_preserve_all_tensors=True,
@@ -135,7 +155,7 @@ def _measure(model: Model, histories: NDArray[np.int32]) -> list[dict[int, Range
             runner(**feed)
             for i in wanted:
                 seen = interpreter.get_tensor(i, definition.subgraphIndex)
-                low, high = ranges.get(i, (0.0, 0.0))
+                low, high = ranges.get(i, (0.0, 0.0))  # zero lies within, so that it has an exact integer
                 ranges[i] = (min(low, float(seen.min())), max(high, float(seen.max())))
     return measured
 
@@ -157,4 +177,5 @@ def _feeds(definition: Any, graph: Any, histories: NDArray[np.int32]) -> Iterato
     rest = {name: np.full((rows, max(1, size)), PAD_ID, np.int32) for name, (_, size) in shapes.items()}
     for start in range(0, len(histories), rows):
         chosen = histories[start : start + rows]
+        # A last chunk with too few rows is filled up with itself, which changes no range.
         yield {"history": np.resize(chosen, (rows, histories.shape[1])), **rest}

@@ -34,8 +34,8 @@ class TfliteWriter:
         engine = plan.engine
         if engine.scoring != ("integer" if table.spec.is_integer else "float"):
             raise ExportError(
-                f"{plan.name}: a {table.spec.dtype} table scored in {engine.scoring} arithmetic has no form in TFLite. "
-                "Expected integers scored in integers, or floats in floats."
+                f"{plan.name}: a {table.spec.dtype} table scored in {engine.scoring} arithmetic cannot be written to "
+                "TFLite. Expected integers scored in integers, or floats in floats."
             )
         model = flatbuffer.load(self._float_file(plan.options, table.transform))
         if engine.encoder == "static_int8":  # ranges are measured with the table that the variant will hold

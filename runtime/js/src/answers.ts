@@ -23,8 +23,8 @@ export class AnswerCheck {
   constructor(private readonly variant: Variant, private readonly nItems: number) {}
 
   /**
-   * Return the first `k` places of the first row, refused where they are no answer: ids in 1…nItems, each once and none
-   * of `exclude`, scores finite and not increasing, padding only where no items are left.
+   * Return the first `k` places of the first row, refused where they are not a valid answer: ids in 1…nItems, each once
+   * and none of `exclude`, scores finite and not increasing, padding only where no items are left.
    *
    * `items`, `scores`: outputs of the graph, int32 and float32 of that size.
    */

@@ -1,6 +1,6 @@
 /** JSON as the format asks for it: UTF-8, and no key twice in one object. */
 
-/** Text is no such JSON. */
+/** The text is not JSON of this kind. */
 export class JsonError extends Error {}
 
 /** A key stands twice in one object, which readers of different languages would read differently. */

@@ -79,7 +79,7 @@ export interface Case {
   readonly answers: Readonly<Record<string, Answer>>;
 }
 
-/** What one variant gives for a case. */
+/** The answer of one variant to a case. */
 export interface Answer {
   readonly item_ids: readonly number[];
   readonly item_keys: readonly string[];

@@ -14,7 +14,7 @@ __all__ = ["Lock", "TakenError", "take"]
 
 HELD: Final = {errno.EACCES, errno.EAGAIN}
 NO_LOCKS: Final = {errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
-"""What a file system says that has no locks."""
+"""Error numbers of a file system without locks."""
 
 
 class TakenError(Exception):

@@ -36,15 +36,15 @@ class JobDescription(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that must be unchanged for a job to be resumed."""
 
     histories: str
-    """The input file."""
+    """Name of the input file, without its folder."""
     bytes: int
-    """Its size."""
+    """Size of the input file, in bytes."""
     modified_ns: int
-    """When it was written."""
+    """Modification time of the input file, in nanoseconds since the epoch."""
     bundle: str
     """SHA-256 of the bundle's manifest."""
     variant: str
-    """The variant that answers."""
+    """Name of the variant that answers."""
     options: dict[str, str | int | bool]
     """Everything else that changes an answer."""
     part_rows: int

@@ -13,9 +13,9 @@ class MaxBad(msgspec.Struct, frozen=True):
     """A limit of bad rows, as a count or as a share of the rows read."""
 
     text: str
-    """As it was given."""
+    """The limit as the caller wrote it, for messages."""
     rows: int | None
-    """The count; None: it is a share."""
+    """The limit as a count of rows; None where it is a share."""
     share: Fraction
     """The share, in 0…1; 0 where it is a count."""
 

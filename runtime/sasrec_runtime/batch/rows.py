@@ -52,7 +52,7 @@ class Answer(msgspec.Struct, frozen=True):
     """One line of the output."""
 
     user: str
-    """As in the request."""
+    """The user's key, copied from the request."""
     items: list[str]
     """Item keys, best first; for candidates, in the order of the request."""
     scores: list[float] | None

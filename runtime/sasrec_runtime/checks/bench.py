@@ -33,17 +33,17 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """Latency, throughput and memory of one variant."""
 
     variant: str
-    """Its name."""
+    """Name of the variant."""
     load_ms: float | None
-    """`Recommender.load` in a fresh process, see `probe.FreshProcess`; None where none was started."""
+    """`Recommender.load` in a fresh process, in milliseconds, see `probe.FreshProcess`; None where none was started."""
     first_call_ms: float | None
-    """The first `recommend` after it."""
+    """The first `recommend` after it, in milliseconds."""
     p50_us: float
     """`recommend`, median, in microseconds."""
     p90_us: float
-    """`recommend`, 90th percentile."""
+    """`recommend`, 90th percentile, in microseconds."""
     p99_us: float
-    """`recommend`, 99th percentile."""
+    """`recommend`, 99th percentile, in microseconds."""
     session_p50_us: float
     """`Session.recommend` on the same histories, median; the rest of p50_us is the overhead of `Recommender`."""
     rows_per_s: dict[str, float]

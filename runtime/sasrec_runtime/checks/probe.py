@@ -46,9 +46,9 @@ class FreshProcess(msgspec.Struct, frozen=True, kw_only=True):
     first_call_ms: float
     """The first `recommend` after it, in milliseconds."""
     resident_mib: float | None
-    """What loading and the first call added to the resident memory, mapped files included."""
+    """Resident memory, in MiB, that loading and the first call added, mapped files included."""
     anonymous_mib: float | None
-    """The part of it that has no file behind it: what a device must find in its memory."""
+    """The anonymous part of it, in MiB: not backed by a file, so that the system cannot reclaim it."""
     peak_memory_bytes: int | None
     """The peak of resident memory over loading and some calls, Python and the runtime included."""
     loaded_memory_bytes: int | None

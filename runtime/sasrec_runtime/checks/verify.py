@@ -31,7 +31,7 @@ class VariantCheck(msgspec.Struct, frozen=True, kw_only=True):
     """The result for one variant."""
 
     variant: str
-    """Its name."""
+    """Name of the variant."""
     status: Literal["passed", "failed", "skipped"]
     """Skipped: its runtime is not installed, or too old."""
     cases: int
@@ -41,7 +41,7 @@ class VariantCheck(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None
     """Why it was skipped."""
     check_ms: float
-    """Time that loading and comparing took."""
+    """Time that loading and comparing took, in milliseconds."""
 
 
 def verify(

@@ -34,7 +34,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     """What a cache belongs to."""
 
     model_sha256: str
-    """Digest of the model file."""
+    """SHA-256 of the model file, lower-case hex."""
     engine: str
     """Name and version of the engine that packed it."""
     machine: str
@@ -47,13 +47,13 @@ class Sidecar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     key: Key
     """What it belongs to."""
     bytes: int
-    """Size of the cache."""
+    """Size of the cache, in bytes."""
     sha256: str
-    """Digest of the cache."""
+    """SHA-256 of the cache, lower-case hex."""
     inode: int
-    """Inode of the cache: while it and the time are the same, the file has not been written to."""
+    """Inode of the cache: while it and `mtime_ns` are unchanged, the file has not been written to."""
     mtime_ns: int
-    """Time of the last write to it."""
+    """Modification time of the cache, in nanoseconds since the epoch."""
 
 
 def load(cache: Path, key: Key, build: Callable[[Path], T], *, verify: Verify | None = None) -> T:

@@ -28,7 +28,7 @@ def recommender(request, bundle):
 
 
 def others(seed: int, rows: int, columns: int, n_items: int) -> np.ndarray:
-    """Histories with padding, repetitions and ids that are no items."""
+    """Histories with padding, repetitions and ids that are not items."""
     return np.random.default_rng(seed).integers(-2, n_items + 3, (rows, columns)).astype(np.int32)
 
 

@@ -85,6 +85,15 @@ def steps_of_a_replacement(place: Path) -> list[int]:
     return list(stop.lines.values())
 
 
+@pytest.fixture
+def frozen_heap() -> Iterator[None]:
+    """Take what other tests left out of each garbage collection: hundreds of them take a minute otherwise."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.mark.usefixtures("frozen_heap")
 @pytest.mark.parametrize("end", [interrupted, killed])
 @pytest.mark.parametrize("can_exchange", [True, False], ids=["exchange", "two renames"])
 @pytest.mark.parametrize("is_replaced", [True, False], ids=["replaced", "new"])

@@ -22,13 +22,13 @@ class Stratum:
     """A stratum: at least one user, all within the same bounds."""
 
     name: str
-    """Shown to people."""
+    """Display name."""
     least: int
     """The smallest value of the stratum."""
     most: int | None
     """The largest, None without a limit."""
     rows: NDArray[np.int64]
-    """(H,). The users."""
+    """(users,). Positions of its users among all that were evaluated."""
 
 
 def by_target_count(counts: NDArray[np.integer], targets: NDArray[np.integer]) -> list[Stratum]:

@@ -27,7 +27,7 @@ class SyntheticConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     items: Annotated[int, msgspec.Meta(ge=2, le=2**31 - 2)] = 1000
     """Items that can be drawn. Those never drawn are not in the log."""
     users: Annotated[int, msgspec.Meta(ge=1, le=10**9)] = 2000
-    """Users."""
+    """Number of users."""
     seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
     """Seed of everything drawn."""
     mean_length: Annotated[float, msgspec.Meta(ge=3, le=10**6)] = 20.0

@@ -1,4 +1,8 @@
-"""Row-sparse Adam, equivalent to dense Adam: a step touches only the rows of the item table that it reads."""
+"""Row-sparse Adam, equivalent to dense Adam: a step touches only the rows of the item table that it reads.
+
+Adam (Kingma & Ba 2015, arXiv 1412.6980) with gradient g: ``m ← β₁ m + (1 - β₁) g``, ``v ← β₂ v + (1 - β₂) g²``,
+``w ← w - α_t m / (√v + ε)`` with ``α_t = lr √(1 - β₂ᵗ) / (1 - β₁ᵗ)``, the order of operations of its section 2.
+"""
 
 import math
 from typing import Any
@@ -36,7 +40,11 @@ class LearningRate:
         return self.learning_rate(step) * corrected
 
     def learning_rate(self, step: Any) -> Any:
-        """Return the schedule's learning rate of steps numbered from 1."""
+        """Return the schedule's learning rate of steps numbered from 1, float32 of any shape.
+
+        `cosine`: half a period from the first rate down to LAST_RATE of it, without restarts (Loshchilov & Hutter 2017,
+        arXiv 1608.03983).
+        """
         if not self._cosine:
             return tf.fill(tf.shape(step), self._first)
         done = tf.minimum((tf.cast(step, tf.float32) - 1.0) / self._total, 1.0)
@@ -73,7 +81,7 @@ class WeightAdam:
         return [*self.first, *self.second, *self.averages]
 
     def apply(self, gradients: list[Any], step: Any) -> None:
-        """Take the step of that number, from 1."""
+        """Take the step of that number, from 1, with one gradient per weight, each of the weight's shape."""
         correction = tf.cast(step, tf.float32)
         for weight, first, second, gradient in zip(self.weights, self.first, self.second, gradients, strict=True):
             tf.raw_ops.ResourceApplyAdam(
@@ -88,11 +96,12 @@ class WeightAdam:
                 epsilon=EPSILON,
                 grad=gradient,
             )
+        # The moving average starts at zero and is corrected when it is read, as Adam does with its moments.
         for average, weight in zip(self.averages, self.weights, strict=False):
             average.assign_sub((1.0 - self._average) * (average - weight))
 
     def averaged(self, step: Any) -> list[Any]:
-        """Return the EMA after that many steps, or the weights where there is none."""
+        """Return the EMA after that many steps, at least 1, or the weights where there is none."""
         if not self.averages:
             return list(self.weights)
         share = _ema_weight(self._average, step)
@@ -119,10 +128,11 @@ class RowAdam:
         self.table = table
         self._rate = rate
         self._average = average
-        self._decay = BETA_1 / math.sqrt(rate.beta_2)
+        self._decay = BETA_1 / math.sqrt(rate.beta_2)  # r above: below 1 for every β₂ > β₁²
         self.first = _zeros(table, "first_moment")
         self.second = _zeros(table, "second_moment")
         self.average = _zeros(table, "average") if average else None
+        # The step up to which each row is up to date; int32 (V,).
         self.last = tf.Variable(tf.zeros(table.shape[0], tf.int32), trainable=False, name="last_step")
 
     @property
@@ -139,10 +149,14 @@ class RowAdam:
 
         Returns:
             float32 (U, D), and moments and averages to hand on.
+
+        With M = α m / √v and R = r / (1 - r), a row is ``w_j = w - M R (1 - rʲ)`` after j steps without gradient. Its
+        EMA with decay μ after g of them is ``μᵍ a + (1 - μ) Σ_j μᵍ⁻ʲ w_j``, which sums to
+        ``μᵍ a + (1 - μᵍ)(w - M R) + (1 - μ) r / (μ - r) · M R (μᵍ - rᵍ)``.
         """
         rows, first, second = (tf.gather(each, ids) for each in (self.table, self.first, self.second))
         last = tf.gather(self.last, ids)
-        gap = tf.cast(step - 1 - last, tf.float32)[:, None]
+        gap = tf.cast(step - 1 - last, tf.float32)[:, None]  # g, steps without a gradient of the row; (U, 1)
         move = self._rate(last + 1)[:, None] * first / (tf.sqrt(second) + EPSILON)
         decay = self._decay
         fallen = tf.pow(decay, gap)
@@ -152,9 +166,10 @@ class RowAdam:
         if self.average is not None:
             m = self._average
             kept = tf.pow(m, gap)
-            end = rows - move * reach
+            end = rows - move * reach  # where the row would come to rest
             curve = (1.0 - m) * decay / (m - decay) * reach * move * (kept - fallen)
             average = kept * tf.gather(self.average, ids) + (1.0 - kept) * end + curve
+        # Without a gradient each step only multiplies the moments by their decay.
         moments = (first * tf.pow(BETA_1, gap), second * tf.pow(self._rate.beta_2, gap))
         return now, (*moments, average)
 
@@ -169,7 +184,7 @@ class RowAdam:
         self._write(ids, rows, (first, second, average), step)
 
     def catch_up(self, step: Any) -> None:
-        """Bring every row up to date with that many steps, a chunk at a time."""
+        """Bring every row up to date with that many steps, a chunk at a time, so that memory stays bounded."""
         total = self.table.shape[0]
         for start in tf.range(0, total, CHUNK):
             ids = tf.range(start, tf.minimum(start + CHUNK, total))

@@ -11,7 +11,7 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     """Result of one pass over the training windows."""
 
     epoch: int
-    """From 1."""
+    """Number of the epoch, from 1."""
     total: int
     """Epochs the run takes, unless patience ends it earlier."""
     loss: float
@@ -19,9 +19,9 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
     validation: dict[str, float]
     """Metrics of the validation items against the whole catalogue, seen items excluded."""
     seconds: float
-    """Wall-clock time of the training steps."""
+    """Wall-clock time of the training steps, in seconds."""
     validation_seconds: float
-    """Wall-clock time of the validation."""
+    """Wall-clock time of the validation, in seconds."""
 
 
 class Progress(msgspec.Struct, kw_only=True):
@@ -30,7 +30,7 @@ class Progress(msgspec.Struct, kw_only=True):
     batch: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Batches done of the epoch under way."""
     seconds: float = 0.0
-    """Wall-clock time spent on them."""
+    """Wall-clock time spent on them, in seconds."""
     epochs: list[Epoch] = []
     """The finished epochs."""
     best_epoch: int = 0

@@ -26,9 +26,9 @@ class Agreement:
     listed: NDArray[np.int64]
     """(H,). Items in the reference's list."""
     changed_top1: NDArray[np.bool_]
-    """(H,). Whether the first item is another one."""
+    """(H,). Whether the first item differs from the reference's."""
     score_differences: NDArray[np.float32]
-    """(common items of all users,). Variant's score minus the reference's."""
+    """(N,), N the common items of all users. Variant's score minus the reference's."""
     spread: float
     """Mean distance between the first and the last listed score, in the reference."""
 

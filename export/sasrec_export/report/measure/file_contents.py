@@ -35,8 +35,8 @@ class FileContents:
     """What the files of one variant hold."""
 
     table_bytes: int | None
-    """Of the item table with its scales, each stored array once; None where no tensor has its name, as in TFLite files
-    of the first bundle format."""
+    """Bytes of the item table with its scales, each stored array once; None where no tensor has its name, as in TFLite
+    files of the first bundle format."""
     operators: dict[str, int]
     """Operator → how often it stands in `recommend`, the most frequent first."""
     row_scales: NDArray[np.float32] | None

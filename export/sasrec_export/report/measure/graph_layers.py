@@ -35,7 +35,9 @@ SUFFIX = ":int8"
 """Ending of the name of a tensor that went through int8."""
 
 LEVELS = 255.0
+"""Steps of an activation, asymmetric int8: from -128 to 127."""
 WEIGHT_LEVELS = 127.0
+"""Largest integer of a weight, symmetric int8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class GraphLayer:
     """A layer, by the names of its nodes."""
 
     name: str
-    """For people; unlike all others."""
+    """Display name, unique in the graph."""
     kind: str
     """What it computes, such as `softmax`."""
     nodes: frozenset[str]
@@ -60,14 +62,14 @@ def load(path: Path) -> ir.Model:
 
 
 def find(model: ir.Model) -> list[GraphLayer]:
-    """Return the layers of a float graph, from `load`, in the order of computation."""
+    """Return the layers of a float graph, from `load`, in the order of computation; each node in one layer at most."""
     taken: set[str] = set()
     depth = _attention_depth(model.graph)
     table = _table_product(model.graph)
     found: list[GraphLayer] = []
     for node in model.graph:
         group, kind = ([node], ITEM_TABLE) if node is table else (_group(node), _kind(node))
-        names = frozenset(str(member.name) for member in group) - taken
+        names = frozenset(str(member.name) for member in group) - taken  # neighbouring groups may share a step
         if kind and names:
             taken |= names
             name = kind if kind == ITEM_TABLE else f"{len(found) + 1}. {_described(kind, depth[node])}"
@@ -148,7 +150,12 @@ def _attention_depth(graph: ir.Graph) -> dict[ir.Node, int]:
 
 
 def watched(model: ir.Model, layers: Iterable[GraphLayer]) -> tuple[ir.Model, list[str]]:
-    """Return the model with every tensor that the layers would quantize among its outputs, and their names."""
+    """Return the model with every tensor that the layers would quantize among its outputs, and their names.
+
+    Args:
+        model: From `load`; it is not changed.
+        layers: Some of those that `find` returned.
+    """
     model = ir.from_proto(ir.to_proto(model))
     names = frozenset[str]().union(*(layer.nodes for layer in layers))
     tensors = {value.name: value for node in model.graph if node.name in names for value in _activations(node)}
@@ -158,12 +165,12 @@ def watched(model: ir.Model, layers: Iterable[GraphLayer]) -> tuple[ir.Model, li
 
 
 def quantized(model: ir.Model, layers: Iterable[GraphLayer], ranges: dict[str, tuple[float, float]]) -> ir.Model:
-    """Return a copy of the model with these layers in int8.
+    """Return a copy of the model with these layers in int8 (fake quantization: rounded, then computed in float32).
 
     Args:
         model: The float graph.
         layers: Some of those that `find` returned.
-        ranges: Tensor name → least and greatest value seen.
+        ranges: Tensor name → least and greatest value seen. A tensor that is not among them stays float.
     """
     model = ir.from_proto(ir.to_proto(model))
     names = frozenset[str]().union(*(layer.nodes for layer in layers))
@@ -178,6 +185,7 @@ def quantized(model: ir.Model, layers: Iterable[GraphLayer], ranges: dict[str, t
                 _round_weights(node, place, value)
             elif value.name in ranges and not value.name.endswith(SUFFIX):
                 node.replace_input_with(place, _through_int8(model.graph, value, ranges, replaced))
+    # Outputs come second: what two chosen layers share is rounded once, by the first pass. The scores stay float.
     for node in chosen:
         for value in () if node is table else node.outputs:
             if value.name in ranges and value.name not in replaced and not value.is_graph_output():
@@ -204,7 +212,7 @@ def _through_int8(
     if name in replaced:
         return replaced[name]
     low, high = (float(bound) for bound in ranges[name])
-    low, high = min(low, 0.0), max(high, 0.0)
+    low, high = min(low, 0.0), max(high, 0.0)  # so that zero has an exact integer
     scale = max((high - low) / LEVELS, 1e-12)
     zero = int(np.clip(np.rint(-128 - low / scale), -128, 127))
     constants: list[ir.Value] = []
@@ -236,7 +244,15 @@ def _round_weights(node: ir.Node, place: int, value: ir.Value) -> None:
 
 
 def rounded(array: NDArray[Any], *, axis: int) -> NDArray[np.float32]:
-    """Return a matrix rounded to symmetric int8, ``round(w / s) · s`` with ``s = max|w| / 127`` along `axis`."""
+    """Return a matrix rounded to symmetric int8, ``round(w / s) · s`` with ``s = max|w| / 127`` along `axis`.
+
+    Args:
+        array: float (M, N).
+        axis: The axis of the inputs, over which each output channel has one scale.
+
+    Returns:
+        float32 (M, N).
+    """
     peak = np.abs(array).max(axis=axis, keepdims=True)
     step = peak / WEIGHT_LEVELS
     scale = np.where(step > 0, step, 1.0)  # a peak near the smallest number has no step

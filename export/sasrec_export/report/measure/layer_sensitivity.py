@@ -1,5 +1,8 @@
 """Layer sensitivity: what the ranking loses when one layer alone is computed in int8, all others in float32.
 
+One layer at a time is the usual sensitivity analysis of partial quantization (Wu et al. 2020, arXiv 2004.09602): it
+tells which layers to leave in float. The losses of single layers need not add up to that of all, which is measured too.
+
 It needs the ONNX fp32 variant and histories. Nothing of the training is needed: ranges are measured by running the
 graph.
 """
@@ -40,6 +43,7 @@ MASK = -1e3
 """Logits below this are masked keys; trained activations are far smaller in magnitude."""
 
 BATCH_ROWS = 32
+"""Histories of one run, all of whose activations are held."""
 NDCG = "ndcg@10"
 
 
@@ -55,13 +59,16 @@ def measure(
     evaluation_set: EvaluationSet,
     settings: Settings = DEFAULTS,
 ) -> Sensitivity:
-    """Return what each layer loses.
+    """Return what each layer loses: NDCG@10 of the float32 graph minus that of the graph with the layer in int8.
 
     Args:
         bundle: The bundle.
         variant: From `graph_variant`.
         evaluation_set: Users to evaluate on, and training histories to measure ranges on.
         settings: How it is measured.
+
+    Returns:
+        The layers with paired 95 % intervals over the same users, the one that loses most first.
     """
     seed, threads = settings.seed, settings.threads
     manifest = bundle.manifest.model
@@ -75,6 +82,7 @@ def measure(
     def run(graph: Any) -> ranking.Lists:
         return ranking.recommend_all(_Graph(graph, threads), sample.held_out, k=k, keep_seen=settings.keep_seen)
 
+    # The same users and the same engine for every graph, so that differences are paired and come from int8 alone.
     reference = run(model)
     groups = [(layer.name, layer.kind, [layer]) for layer in found] + [(ALL, "all", found)]
     measured = []
@@ -90,6 +98,7 @@ def measure(
         users=len(sample.held_out.targets),
         calibration=len(histories),
         ndcg=metrics.ranking_metrics(ranking.ranks(reference, sample.held_out.targets))[NDCG],
+        # Equal losses are ordered by overlap@10, which also sees changes that move no held-out item.
         layers=sorted(measured, key=lambda row: (row.lost.value, -row.overlap), reverse=True),
     )
 
@@ -103,7 +112,7 @@ def _layer(
         name=name,
         kind=kind,
         ndcg=metrics.ranking_metrics(ranks)[NDCG],
-        lost=Change(value=-change.value, low=-change.high, high=-change.low),
+        lost=Change(value=-change.value, low=-change.high, high=-change.low),  # a loss is the negative difference
         overlap=float(agreement.overlaps(agreement.agreement(lists, reference), k=10).mean()),
     )
 
@@ -124,9 +133,12 @@ def activation_ranges(
     Args:
         model: From `graph_layers.load`.
         found: The layers.
-        histories: int32 (R, max_len).
+        histories: int32 (R, max_len), left-padded.
         masks: Count the logits of masked keys as values, as calibration without that care does.
         threads: Threads of a call.
+
+    Returns:
+        Tensor name → its range (MinMax calibration); tensors without a finite value are left out.
     """
     shown, names = graph_layers.watched(model, found)
     session = _Graph(shown, threads).session
@@ -153,6 +165,7 @@ class _Range:
     """Whether the tensor holds logits of masked keys."""
 
     def add(self, values: NDArray[np.float32], *, masks: bool) -> None:
+        # A mask of -1e9 would leave all other logits one step, see `int8_mask`.
         masked = (values <= MASK) & (not masks)
         counted = values[np.isfinite(values) & ~masked]
         self.masked |= bool(masked.any())

@@ -1,4 +1,9 @@
-"""Paired differences between a variant and the reference: the same users, drawn again together."""
+"""Paired differences between a variant and the reference: the same users, drawn again together.
+
+The paired bootstrap with percentile intervals (Efron & Tibshirani 1993): users are drawn with replacement, and a user
+brings both ranks along, so that how much users differ from each other cancels in the difference. It is computed as a
+multinomial draw of how often each pair of ranks occurs, see `sasrec_train.evaluation.bootstrap`.
+"""
 
 from collections.abc import Sequence
 
@@ -20,12 +25,13 @@ def differences(
 
     Args:
         ranks: (H,), rank of each user's held-out item in the variant, from 0.
-        reference: (H,), the same in the reference.
+        reference: (H,), the same in the reference; H is at least 1.
         names: Metrics among METRICS.
-        seed: Of the resamples.
+        seed: Seed of the resamples.
     """
     rng = np.random.default_rng(seed)
     ours, theirs = bootstrap.resample(ranks, reference, rng=rng, ks=KS)
+    # Percentiles of the differences, and not differences of percentiles: these would forget the pairing.
     drawn = {name: ours[name] - theirs[name] for name in names}
     intervals = bootstrap.intervals(drawn)
     mine, others = metrics.ranking_metrics(ranks, KS), metrics.ranking_metrics(reference, KS)
@@ -43,15 +49,15 @@ def bucket(
     names: Sequence[str] = METRICS,
     seed: int = 0,
 ) -> Bucket:
-    """Return what the report says of the users of a bucket.
+    """Return what the report says of the users of a stratum.
 
     Args:
-        found: The bucket.
-        ranks: (H,) of all users.
-        reference: (H,) of all users; None without a reference.
-        overlap: (H,), overlap@10 of all users; None without a reference.
+        found: The stratum.
+        ranks: (H,), ranks from 0 of all users.
+        reference: (H,), the reference's ranks of all users; None without a reference.
+        overlap: (H,), overlap@10 of all users, in [0, 1]; None without a reference.
         names: Metrics among METRICS.
-        seed: Of the resamples.
+        seed: Seed of the resamples.
     """
     mine = metrics.ranking_metrics(ranks[found.rows], KS)
     return Bucket(

@@ -1,4 +1,8 @@
-"""Which items a variant scores differently from the reference: rounding moves all a little, corruption one a lot."""
+"""Which items a variant scores differently from the reference: rounding moves all a little, corruption one a lot.
+
+The error of an item is the root mean square, over sampled users, of its score in the variant minus that in the
+reference. An item is an outlier by a fixed threshold and by a multiple of the median, which outliers do not move.
+"""
 
 from dataclasses import dataclass
 
@@ -49,14 +53,14 @@ class RowErrors:
 
 
 def score_all(session: Session, held_out: HeldOut, *, n_items: int, max_len: int, seed: int) -> NDArray[np.float32]:
-    """Return the scores of the whole catalogue, (users, n_items), for a sample of users bounded in memory.
+    """Return the scores of the whole catalogue, float32 (users, n_items), for a sample of users bounded in memory.
 
     Args:
         session: The loaded variant.
         held_out: The users to draw from.
         n_items: Size of the catalogue.
         max_len: Items of a history that the network sees.
-        seed: Of the draw.
+        seed: Seed of the draw; equal seeds give equal users for every variant.
     """
     sample = held_out.sample(max(MIN_USERS, min(USERS, MAX_SCORES // n_items)), seed)
     scores = np.empty((len(sample.targets), n_items), np.float32)
@@ -70,7 +74,13 @@ def score_all(session: Session, held_out: HeldOut, *, n_items: int, max_len: int
 
 
 def compare(scores: NDArray[np.float32], reference: NDArray[np.float32]) -> RowErrors:
-    """Return how far the scores (users, n_items) of each item are from the reference's: the root mean square error."""
+    """Return how far the scores of each item are from the reference's: the root mean square error.
+
+    Args:
+        scores: float32 (users, n_items), from `score_all`.
+        reference: float32 (users, n_items), of the same users.
+    """
+    # A score that is not a number must count as an error, and the largest one.
     difference = np.nan_to_num(scores.astype(np.float64) - reference, nan=np.inf)
     error = np.sqrt((difference**2).mean(axis=0))
     magnitude = np.sqrt((reference.astype(np.float64) ** 2).mean(axis=0))

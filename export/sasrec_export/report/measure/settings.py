@@ -18,6 +18,6 @@ class Settings:
     threads: int = 1
     """Threads of one call."""
     seed: int = 0
-    """Of samples and of the bootstrap."""
+    """Seed of the samples and of the bootstrap."""
     progress: Progress = unseen
     """Told how far the measurement is."""

@@ -16,13 +16,13 @@ class StoredFiles:
     """The part of schema.VariantReport that tells of the files."""
 
     size_bytes: int
-    """Of all files of the variant, the vocabulary not counted."""
+    """Size of all files of the variant, in bytes, the vocabulary not counted."""
     vocabulary_bytes: int
-    """Of items.txt and titles.txt."""
+    """Size of items.txt and titles.txt, in bytes."""
     table_bytes: int | None
-    """Of the item table with its scales; None where the files cannot be read here."""
+    """Bytes of the item table with its scales; None where the files cannot be read here."""
     encoder_bytes: int | None
-    """Of everything else; None where the files cannot be read here."""
+    """Bytes of everything else; None where the files cannot be read here."""
     operators: dict[str, int]
     """Operator → how often it stands in `recommend`; empty where the files cannot be read here."""
     row_scales: Histogram | None

@@ -28,11 +28,11 @@ class Answers:
     """What a variant answered."""
 
     lists: Lists
-    """Of every held-out user."""
+    """Recommended items of every held-out user."""
     ranks: NDArray[np.int64]
     """(H,), rank of the held-out item, from 0."""
     scores: NDArray[np.float32]
-    """(users, n_items), of a sample of users, see row_errors.score_all."""
+    """(users, n_items), scores of a sample of users, see row_errors.score_all."""
 
 
 @dataclass(frozen=True, slots=True)

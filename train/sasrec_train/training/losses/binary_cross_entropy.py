@@ -15,7 +15,10 @@ def summed(inputs: LossInputs) -> Any:
 
 
 def summed_gbce(inputs: LossInputs) -> Any:
-    """Return gBCE summed over positions, each divided by its 1 + S terms."""
+    """Return gBCE summed over positions, each divided by its 1 + S terms.
+
+    gBCE (generalised binary cross-entropy): ``-log(σ(s⁺)^β) - Σ log(1 - σ(s⁻))``.
+    """
     config = inputs.config
     power = gbce_power(config.gbce_calibration, config.num_negatives, inputs.n_items)
     loss = binary_cross_entropy(inputs.target_logits(), inputs.negative_logits(), power, mean=False)
@@ -37,6 +40,7 @@ def binary_cross_entropy(positive: Any, negative: Any, power: float = 1.0, *, me
 
     Source: Kang & McAuley 2018, equation 6; Petrov & Macdonald 2023, equation 12 (gBCE).
     """
+    # -log(1 - σ(x)) = softplus(x). A masked logit of -1e9 gives exactly 0.
     pushed = tf.reduce_sum(tf.nn.softplus(negative), axis=-1)
     if mean:
         pushed /= tf.maximum(tf.reduce_sum(tf.cast(negative > MASKED, negative.dtype), axis=-1), 1.0)
@@ -53,5 +57,6 @@ def gbce_power(calibration: float, num_negatives: int, n_items: int) -> float:
 
     Source: Petrov & Macdonald, "gSASRec", RecSys 2023, equation 15.
     """
+    # ``β = α (t (1 - 1/α) + 1/α)``, α the share of the other items that is drawn.
     rate = min(1.0, num_negatives / max(1, n_items - 1))
     return rate * (calibration * (1 - 1 / rate) + 1 / rate)

@@ -1,4 +1,9 @@
-"""Softmax cross-entropy over the whole catalogue, in pieces of bounded memory."""
+"""Softmax cross-entropy over the whole catalogue, in pieces of bounded memory.
+
+``loss = Σ_p (log Σ_i exp(h_p · v_i) - h_p · v_target)``, with the gradients ``softmax V - v_target`` for h and
+``softmaxᵀ H - onehotᵀ H`` for V. That logits are never stored is also the idea of Cut Cross-Entropy (Wijmans et al.
+2024, arXiv 2411.09009), which computes them again for the gradient; here both are taken from one piece.
+"""
 
 from typing import Any
 
@@ -35,7 +40,7 @@ def cross_entropy(hidden: Any, table: Any, targets: Any, max_logits: int = MAX_L
 
     @tf.custom_gradient  # type: ignore[untyped-decorator] # TensorFlow has no types
     def summed(hidden: Any, items: Any) -> tuple[Any, Any]:
-        chosen = targets - 1
+        chosen = targets - 1  # `items` starts at id 1
         log_sums, pull, push = _softmax_in_pieces(hidden, items, max_logits)
         target_rows = tf.gather(items, chosen)
         loss = tf.reduce_sum(log_sums) - tf.reduce_sum(hidden * target_rows)

@@ -60,7 +60,8 @@ def to_negatives(hidden: Any, rows: Any, negatives: Any, targets: Any) -> Any:
     Returns:
         float32 (P, S).
     """
-    shared = negatives.shape.rank == 1
+    shared = negatives.shape.rank == 1  # one product for all positions, where they share their negatives
     logits = tf.matmul(hidden, rows, transpose_b=True) if shared else tf.einsum("pd,psd->ps", hidden, rows)
+    # Accidental hits: a target must not be pushed down as its own negative.
     wrong = (negatives == 0) | (negatives == targets[:, None])
     return tf.where(wrong, MASKED, logits)

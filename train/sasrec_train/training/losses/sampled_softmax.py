@@ -1,4 +1,7 @@
-"""Softmax cross-entropy over each target and its sampled negatives, corrected for how they are drawn (logQ)."""
+"""Softmax cross-entropy over each target and its sampled negatives, corrected for how they are drawn (logQ).
+
+``loss = -log(exp(s⁺) / (exp(s⁺) + Σ exp(s⁻)))`` with ``s = logit - log q``, q the chance of the item in one draw.
+"""
 
 from typing import Any
 
@@ -28,8 +31,12 @@ def sampled_softmax(positive: Any, negative: Any) -> Any:
         positive: float32 (P,), logits of the targets.
         negative: float32 (P, S), logits of the negatives, see to_negatives.
 
+    Returns:
+        float32 scalar.
+
     Source: Bengio & Senécal 2008; Yi et al. 2019 (logQ).
     """
+    # The largest logit is taken out before the exponential, so that it cannot overflow; it cancels in the gradient.
     highest = tf.stop_gradient(tf.maximum(positive, tf.reduce_max(negative, axis=-1)))
     others = tf.reduce_sum(tf.exp(negative - highest[:, None]), axis=-1)
     return tf.reduce_sum(tf.math.log(tf.exp(positive - highest) + others) + highest - positive)
