@@ -1,5 +1,6 @@
 """The items that an answer may hold, from the caller's keys."""
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Protocol
@@ -86,6 +87,10 @@ class AllowedSet:
         outside[0] = False
         outside[self.item_ids] = False
         return np.flatnonzero(outside).astype(np.int32)
+
+    def sha256(self) -> str:
+        """Return a digest of the set."""
+        return hashlib.sha256(self.item_ids.tobytes()).hexdigest()
 
     def narrowed(self, other: "AllowedSet | None") -> "AllowedSet":
         """Return the items that both allow; None allows all. It may be empty."""

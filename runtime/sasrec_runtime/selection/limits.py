@@ -3,7 +3,7 @@
 import operator
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,18 @@ from sasrec_runtime.errors import RequestError, shown
 from sasrec_runtime.selection import allowed_set
 from sasrec_runtime.selection.groups import NO_GROUP, Groups
 
-__all__ = ["Limits", "are_given", "limits_of"]
+__all__ = ["LimitNames", "Limits", "are_given", "limits_of"]
+
+
+class LimitNames(TypedDict, total=False):
+    """The arguments of a request about groups, by their names."""
+
+    groups: Groups | None
+    """The groups of the items."""
+    exclude_groups: Sequence[str]
+    """Names of groups whose items not to return."""
+    at_most_per_group: int | None
+    """Items of one group at most; None: any number."""
 
 
 class Limits(NamedTuple):
