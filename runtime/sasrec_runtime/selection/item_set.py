@@ -12,16 +12,24 @@ __all__ = ["distinct", "is_disjoint", "union", "without"]
 
 def distinct(item_ids: Sequence[int]) -> NDArray[np.int32]:
     """Return ids in ascending order, each once, without padding: int32 (distinct ids,)."""
-    found = np.unique(np.array(item_ids, np.int32))
-    return found[1:] if len(found) and found[0] == PAD_ID else found
+    ordered = np.sort(np.array(item_ids, np.int32))  # np.unique takes ten times as long
+    keep = ordered != PAD_ID
+    keep[1:] &= ordered[1:] != ordered[:-1]
+    kept: NDArray[np.int32] = ordered[keep]
+    return kept
 
 
 def union(first: NDArray[np.int32], second: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the union of two sets of ids, in ascending order."""
-    if not len(first) or not len(second):
-        return first if len(first) else second
-    both: NDArray[np.int32] = np.union1d(first, second)
-    return both
+    """Return the union of two sets of ids, in ascending order.
+
+    The time hardly grows with the larger one, which may be a whole catalogue.
+    """
+    large, small = (first, second) if len(first) >= len(second) else (second, first)
+    if not len(small):
+        return large
+    places = np.searchsorted(large, small)
+    is_new = large[np.minimum(places, len(large) - 1)] != small
+    return np.insert(large, places[is_new], small[is_new]) if is_new.any() else large
 
 
 def without(item_ids: NDArray[np.int32], left_out: NDArray[np.int32]) -> NDArray[np.int32]:
@@ -41,6 +49,7 @@ def is_disjoint(item_ids: NDArray[np.int32], some: Sequence[int]) -> bool:
     """Say whether none of `some`, a few ids, is in a set of ids in ascending order."""
     if not len(item_ids):
         return True
-    places = np.searchsorted(item_ids, some)
+    wanted = np.array(some, np.int32)  # of one dtype: numpy would convert the whole set
+    places = np.searchsorted(item_ids, wanted)
     places[places == len(item_ids)] = 0
-    return not bool((item_ids[places] == some).any())
+    return not bool((item_ids[places] == wanted).any())
