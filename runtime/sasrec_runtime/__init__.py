@@ -6,9 +6,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sasrec_runtime.recommender import Item, Recommendations, Recommender
+    from sasrec_runtime.recommender import AllowedSet, Groups, Item, Recommendations, Recommender
 
-__all__ = ["Item", "Recommendations", "Recommender"]
+__all__ = ["AllowedSet", "Groups", "Item", "Recommendations", "Recommender"]
 
 
 def __getattr__(name: str) -> Any:

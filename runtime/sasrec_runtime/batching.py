@@ -18,6 +18,9 @@ MAX_ROWS: Final = 256
 SCORE_BYTES: Final = 12
 """Of a history for each item it is scored against: a graph holds scores as integers, as floats and masked."""
 
+EXCLUDE_BYTES: Final = 12
+"""Of a history for each item that it excludes: the id as it is given, as an index, and the value that masks it."""
+
 VECTOR_BYTES: Final = 12
 """Of a candidate for each value of its vector: a graph holds it as an integer, as a float and scaled."""
 
@@ -25,17 +28,20 @@ POSITION_VALUES: Final = 8
 """Vectors of a history for each of its positions that an encoder holds at once."""
 
 
-def to_recommend(model: ModelCard, lengths: Mapping[int, int], batch_bytes: int) -> Iterator[list[int]]:
+def to_recommend(
+    model: ModelCard, lengths: Mapping[int, int], batch_bytes: int, *, excluded: int = 0
+) -> Iterator[list[int]]:
     """Yield rows in groups, for the best items of the whole catalogue.
 
     Args:
         model: The network that answers.
         lengths: Row → items of its history.
         batch_bytes: Memory for the arrays of one group; one row is always taken.
+        excluded: Items that a row excludes at most, beside those of its history.
     """
 
     def row_bytes(row: int) -> int:
-        return SCORE_BYTES * model.n_items + _encoder_bytes(model, lengths[row])
+        return SCORE_BYTES * model.n_items + EXCLUDE_BYTES * excluded + _encoder_bytes(model, lengths[row])
 
     return _groups(sorted(lengths, key=lengths.__getitem__), row_bytes, batch_bytes)
 

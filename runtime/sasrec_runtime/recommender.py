@@ -1,28 +1,33 @@
 """The public way to use a bundle: item keys in, item keys with scores and titles out."""
 
 import operator
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sasrec_runtime import batching
+from sasrec_runtime import arguments, batching, scoring
 from sasrec_runtime import history as history_module
 from sasrec_runtime.batching import BATCH_BYTES
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.engines import answers, contract, first_runnable
 from sasrec_runtime.engines.contract import Session
 from sasrec_runtime.engines.options import OptionNames
-from sasrec_runtime.errors import BundleReplacedError, HistoryError, RequestError, shown
+from sasrec_runtime.errors import BundleReplacedError, RequestError, shown
 from sasrec_runtime.folder_state import opened_again
 from sasrec_runtime.manifest import Variant
 from sasrec_runtime.recommendations import Item, Recommendations
+from sasrec_runtime.selection import allowed_set, fallback, item_set, search
+from sasrec_runtime.selection import limits as limits_module
+from sasrec_runtime.selection.allowed_set import AllowedSet, Keys
+from sasrec_runtime.selection.groups import Groups
+from sasrec_runtime.selection.limits import Limits
 from sasrec_runtime.signature import PAD_ID
 from sasrec_runtime.vocabulary.vocabulary import Unknown
 
-__all__ = ["BATCH_BYTES", "Item", "Recommendations", "Recommender"]
+__all__ = ["BATCH_BYTES", "AllowedSet", "Groups", "Item", "Recommendations", "Recommender"]
 
 
 class Recommender:
@@ -30,7 +35,8 @@ class Recommender:
 
     Laws: `recommend` never returns an excluded item or one item twice; ``recommend(keys, j)`` is the start of
     ``recommend(keys, k)`` for j < k; `recommend_batch` answers as `recommend` does, row by row, and `score_batch` as
-    `score` does, but for rounding.
+    `score` does, but for rounding. With `among`, `groups` or both, the answer is the exact best under them, as
+    `selection.search` says.
 
     Example:
         ``Recommender.load("bundle").recommend(["50", "181", "172"], k=10)``
@@ -107,7 +113,16 @@ class Recommender:
         return _load_again, (str(self.bundle.root), digest, self.variant.name, self._unknown, self._options)
 
     def recommend(
-        self, keys: Sequence[str], k: int = 10, *, exclude: Sequence[str] = (), exclude_seen: bool = True
+        self,
+        keys: Sequence[str],
+        k: int = 10,
+        *,
+        exclude: Sequence[str] = (),
+        exclude_seen: bool = True,
+        among: Keys | None = None,
+        groups: Groups | None = None,
+        exclude_groups: Sequence[str] = (),
+        at_most_per_group: int | None = None,
     ) -> Recommendations:
         """Return the items most likely to come next.
 
@@ -116,13 +131,19 @@ class Recommender:
             k: Number of items, in 1…n_items.
             exclude: Keys not to return; those outside the vocabulary never are, and are ignored.
             exclude_seen: Leave out every item of the history, however old.
+            among: The only items to return: keys, or an `AllowedSet`, whose keys are looked up once for many calls.
+                Those outside the vocabulary are ignored. With an empty history, allowed items that are not among the
+                most popular ones follow these in the order of their ids.
+            groups: The groups of the items, for the next two.
+            exclude_groups: Names of groups whose items not to return.
+            at_most_per_group: Items of one group at most. Items without a group are not counted.
 
         Raises:
             AnswerError: The model's answer breaks the graph contract.
             BundleReplacedError: `recommend_batch` or `score` were to be loaded, and the folder holds another bundle.
             EngineError: The engine failed.
-            HistoryError: `keys` or `exclude` is not a sequence of text.
-            RequestError: k is out of range.
+            HistoryError: `keys`, `exclude` or `among` is not a sequence of text.
+            RequestError: k is out of range, `among` holds no item, or a group is not there.
             UnknownItemError: A key of the history is unknown, and the recommender was loaded with unknown="error".
         """
         k = self._checked_k(k)
@@ -131,6 +152,10 @@ class Recommender:
         excluded = [] if nothing else self.vocabulary.id_list(exclude, "drop", place="exclude")
         if exclude_seen:
             excluded = excluded + ids if excluded else ids
+        if among is not None or limits_module.are_given(groups, exclude_groups, at_most_per_group):
+            limits = limits_module.limits_of(groups, exclude_groups, at_most_per_group, self.bundle)
+            allowed = None if among is None else allowed_set.as_allowed_set(among, self.bundle)
+            return self._restricted([(ids, excluded, allowed)], k, limits, BATCH_BYTES)[0]
         newest = ids[-self._max_len :]
         if not any(newest):
             return self._fallback(k, excluded)
@@ -149,6 +174,10 @@ class Recommender:
         k: int = 10,
         *,
         exclude_seen: bool = True,
+        among: Keys | Sequence[Keys | None] | None = None,
+        groups: Groups | None = None,
+        exclude_groups: Sequence[str] = (),
+        at_most_per_group: int | None = None,
         batch_bytes: int = BATCH_BYTES,
     ) -> list[Recommendations]:
         """Return what `recommend` returns, for each of several histories.
@@ -159,6 +188,11 @@ class Recommender:
             histories: Item keys of each user, oldest first.
             k: Number of items for each.
             exclude_seen: As for `recommend`.
+            among: As for `recommend`, one set for all histories; or a sequence of sets, one for each history, None
+                where all items are allowed.
+            groups: As for `recommend`.
+            exclude_groups: As for `recommend`.
+            at_most_per_group: As for `recommend`, in each answer.
             batch_bytes: Memory that the session's own arrays may take in one call; a group has as many histories as
                 fit, and at least one.
 
@@ -166,11 +200,16 @@ class Recommender:
             As `recommend`; messages name the history, as in `histories[3][0]`.
         """
         k = self._checked_k(k)
-        batch_bytes = _checked_bytes(batch_bytes)
+        batch_bytes = arguments.checked_bytes(batch_bytes)
         id_lists = [
             self.vocabulary.id_list(keys, self._unknown, place=f"histories[{row}]")
-            for row, keys in enumerate(_as_lists("histories", histories, "histories"))
+            for row, keys in enumerate(arguments.as_lists("histories", histories, "histories"))
         ]
+        if among is not None or limits_module.are_given(groups, exclude_groups, at_most_per_group):
+            limits = limits_module.limits_of(groups, exclude_groups, at_most_per_group, self.bundle)
+            sets = allowed_set.allowed_of_rows(among, len(id_lists), self.bundle)
+            wanted = [(ids, ids if exclude_seen else [], one) for ids, one in zip(id_lists, sets, strict=True)]
+            return self._restricted(wanted, k, limits, batch_bytes)
         answers: dict[int, Recommendations] = {}
         rows = []
         for row, ids in enumerate(id_lists):
@@ -199,11 +238,7 @@ class Recommender:
             RequestError: There are no candidates.
             UnknownItemError: A candidate is unknown, whatever `unknown` the recommender was loaded with.
         """
-        newest, candidate_ids = self._scorable(keys, candidates)
-        asked = np.array([candidate_ids], np.int32)
-        scores = self.session.score(np.array([newest], np.int32), asked)
-        answers.check_scores(self.variant.name, scores, asked)
-        return scores.reshape(-1)
+        return scoring.score(self.session, self.variant, self._scorable(keys, candidates))
 
     def score_batch(
         self,
@@ -229,9 +264,9 @@ class Recommender:
             As `score`; messages name the row, as in `candidates[3][0]`. RequestError also where there are not as many
             lists of candidates as histories.
         """
-        batch_bytes = _checked_bytes(batch_bytes)
-        histories = _as_lists("histories", histories, "histories")
-        candidates = _as_lists("candidates", candidates, "lists of item keys")
+        batch_bytes = arguments.checked_bytes(batch_bytes)
+        histories = arguments.as_lists("histories", histories, "histories")
+        candidates = arguments.as_lists("candidates", candidates, "lists of item keys")
         if len(histories) != len(candidates):
             raise RequestError(
                 f"candidates has {len(candidates)} lists, expected {len(histories)}, one for each history."
@@ -240,11 +275,7 @@ class Recommender:
             self._scorable(keys, wanted, f"histories[{row}]", f"candidates[{row}]")
             for row, (keys, wanted) in enumerate(zip(histories, candidates, strict=True))
         ]
-        answers: dict[int, NDArray[np.float32]] = {}
-        sizes = [(len(newest), len(candidate_ids)) for newest, candidate_ids in requests]
-        for group in batching.to_score(self.bundle.manifest.model, sizes, batch_bytes):
-            answers.update(zip(group, self._scores([requests[row] for row in group]), strict=True))
-        return [answers[row] for row in range(len(requests))]
+        return scoring.score_batch(self.session, self.variant, self.bundle.manifest.model, requests, batch_bytes)
 
     def check_history(self, keys: Sequence[str], *, suggest: bool = True) -> None:
         """Raise what `recommend` would raise for this history, without running the model.
@@ -279,27 +310,11 @@ class Recommender:
         candidates_place: str = "candidates",
         *,
         suggest: bool = True,
-    ) -> tuple[list[int], list[int]]:
-        """Return the ids of the newest items and of the candidates; the places are what messages call them."""
-        newest = self.vocabulary.id_list(keys, self._unknown, place=history_place, suggest=suggest)[-self._max_len :]
+    ) -> scoring.Request:
+        """Return what to score; the places are what messages call the two."""
+        ids = self.vocabulary.id_list(keys, self._unknown, place=history_place, suggest=suggest)
         candidate_ids = self.vocabulary.id_list(candidates, place=candidates_place, suggest=suggest)
-        if not candidate_ids:
-            raise RequestError(f"{candidates_place} is empty, expected at least one item key.")
-        if not any(newest):
-            raise HistoryError(
-                f"{history_place} is empty, or none of its newest items is known; expected at least one known item. "
-                "Rank newcomers by recommend([]), the most popular items."
-            )
-        return newest, candidate_ids
-
-    def _scores(self, requests: list[tuple[list[int], list[int]]]) -> Iterator[NDArray[np.float32]]:
-        history = history_module.encode_batch([newest for newest, _ in requests], max_len=self._max_len)
-        wanted = [candidate_ids for _, candidate_ids in requests]
-        candidates = history_module.encode_batch(wanted, max_len=max(map(len, wanted)))  # padded on the left, too
-        scores = self.session.score(history, candidates)
-        answers.check_scores(self.variant.name, scores, candidates)
-        # A copy, for a view would keep the whole group's scores.
-        return (row[-len(candidate_ids) :].copy() for row, candidate_ids in zip(scores, wanted, strict=True))
+        return scoring.checked(ids[-self._max_len :], candidate_ids, history_place, candidates_place)
 
     def _run(self, id_lists: list[list[int]], k: int, exclude_seen: bool) -> Iterator[Recommendations]:
         history = history_module.encode_batch(id_lists, max_len=self._max_len)
@@ -311,6 +326,28 @@ class Recommender:
         answers.check(self.variant.name, items, scores, exclude, self._n_items)
         return map(self._answer, items.tolist(), scores.tolist())
 
+    def _restricted(
+        self,
+        wanted: list[tuple[list[int], list[int], AllowedSet | None]],
+        k: int,
+        limits: Limits,
+        batch_bytes: int,
+    ) -> list[Recommendations]:
+        """Return the answers to several histories, each with what it excludes and what it allows."""
+        found: dict[int, Recommendations] = {}
+        requests: dict[int, search.Request] = {}
+        for row, (ids, excluded, among) in enumerate(wanted):
+            newest = ids[-self._max_len :]
+            if any(newest):
+                requests[row] = search.Request(newest, item_set.distinct(excluded), among)
+            else:
+                popular = fallback.popular(self.bundle.manifest.fallback_items, k, excluded, among, limits)
+                found[row] = self._popular(popular)
+        searching = search.Search(self.session, self.variant, self.bundle.manifest.model, batch_bytes)
+        ranked = searching.best(list(requests.values()), k, limits)
+        found.update(zip(requests, (self._answer(*answer) for answer in ranked), strict=True))
+        return [found[row] for row in range(len(wanted))]
+
     def _answer(self, item_ids: list[int], scores: list[float]) -> Recommendations:
         keys: Sequence[Any] = self.vocabulary.keys
         titles = self.vocabulary.titles
@@ -320,25 +357,11 @@ class Recommender:
 
     def _fallback(self, k: int, excluded: list[int]) -> Recommendations:
         left_out = set(excluded)
-        popular = [item_id for item_id in self.bundle.manifest.fallback_items if item_id not in left_out][:k]
+        return self._popular([i for i in self.bundle.manifest.fallback_items if i not in left_out][:k])
+
+    def _popular(self, item_ids: list[int]) -> Recommendations:
         keys: Sequence[Any] = self.vocabulary.keys
-        return Recommendations([Item(keys[i], None, self.vocabulary.titles[i]) for i in popular], is_fallback=True)
-
-
-def _as_lists(place: str, lists: Iterable[Sequence[str]], expected: str) -> list[Sequence[str]]:
-    if isinstance(lists, str | bytes):
-        raise HistoryError(f"{place} is the single text {shown(lists)}, expected a sequence of {expected}.")
-    try:
-        return list(lists)
-    except TypeError as error:
-        raise HistoryError(f"{place} is {shown(lists)}, expected a sequence of {expected}.") from error
-
-
-def _checked_bytes(batch_bytes: int) -> int:
-    try:
-        return int(operator.index(batch_bytes))
-    except TypeError as error:
-        raise RequestError(f"batch_bytes is {shown(batch_bytes)}, expected a whole number.") from error
+        return Recommendations([Item(keys[i], None, self.vocabulary.titles[i]) for i in item_ids], is_fallback=True)
 
 
 def _load_again(

@@ -18,6 +18,8 @@ LAYERS = {
         "bundle",
         "engines",
         "batching",
+        "selection",
+        "arguments scoring",
         "recommender",
         "batch checks",
         "cli memory verify __init__",

@@ -10,6 +10,8 @@ import { UrlSource, type Progress, type Source } from "./source.ts";
 import type { Variant } from "./types.ts";
 
 export * from "./errors.ts";
+export { AllowedSet } from "./allowed_set.ts";
+export { Groups, type GroupOfKey, type GroupOptions } from "./groups.ts";
 export type { Verify } from "./bundle.ts";
 export type { Item, Recommendations, RequestOptions, VariantCheck } from "./recommender.ts";
 export type * from "./types.ts";

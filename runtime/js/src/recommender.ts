@@ -1,7 +1,10 @@
 /** The public way to use a bundle: item keys in, item keys with scores and titles out. */
+import { asAllowedSet, type AllowedSet } from "./allowed_set.ts";
 import { Bundle, type Verify } from "./bundle.ts";
 import { BundleReplacedError, HistoryError, MissingRuntimeError, RequestError } from "./errors.ts";
 import * as golden from "./golden.ts";
+import { Limits, type GroupOptions } from "./groups.ts";
+import { Search } from "./search.ts";
 import { repr } from "./sentences.ts";
 import { checkK, type Session } from "./session.ts";
 import type { Source } from "./source.ts";
@@ -43,13 +46,15 @@ export interface LoadOptions {
   readonly verify?: Verify;
 }
 
-export interface RequestOptions {
+export interface RequestOptions extends GroupOptions {
   /** Number of items, in 1…n_items. */
   readonly k?: number;
   /** Keys not to return; those outside the vocabulary are ignored. */
   readonly exclude?: readonly string[];
   /** Leave out every item of the history, however old. */
   readonly excludeSeen?: boolean;
+  /** The only items to return: keys, or an AllowedSet made once; keys outside the vocabulary are ignored. */
+  readonly among?: Iterable<string> | AllowedSet;
 }
 
 /** Opens a session of a variant, or throws a MissingRuntimeError. */
@@ -58,6 +63,7 @@ export type OpenSession = (bundle: Bundle, variant: Variant, threads: number) =>
 /** How often a bundle is loaded that is replaced each time meanwhile. */
 const ATTEMPTS = 4;
 const MAX_THREADS = 1024;
+const GROUP_OPTIONS = ["groups", "excludeGroups", "atMostPerGroup"] as const;
 const UNKNOWNS: readonly Unknown[] = ["error", "drop", "map"];
 
 /** A loaded variant of a bundle: the contract of the Python class of this name. */
@@ -124,7 +130,16 @@ export class Recommender {
     let excluded = this.vocabulary.ids(exclude, "drop", "exclude");
     if (excludeSeen) excluded = excluded.concat(ids);
     const newest = ids.slice(-this.bundle.manifest.model.max_len);
-    if (!newest.some((id) => id !== PAD_ID)) return this.fallback(k, excluded);
+    const isNew = !newest.some((id) => id !== PAD_ID);
+    if (options.among !== undefined || GROUP_OPTIONS.some((name) => options[name] !== undefined)) {
+      const limits = new Limits(options, this);
+      const among = options.among === undefined ? undefined : asAllowedSet(options.among, this);
+      if (isNew) return this.fallback(k, excluded.concat(limits.leftOut), among, limits);
+      const searching = new Search(this.session, this.variant, this.bundle.manifest.model.n_items);
+      const found = await searching.best({ newest, excluded, among }, k, limits);
+      return { items: found.map(([id, score]) => this.item(id, score)), isFallback: false };
+    }
+    if (isNew) return this.fallback(k, excluded);
     const ranked = await this.session.recommend(newest, excluded, k);
     const items: Item[] = [];
     ranked.items.forEach((id, rank) => {
@@ -180,9 +195,18 @@ export class Recommender {
     return { key: this.vocabulary.key(id), score, title: this.vocabulary.title(id) };
   }
 
-  private fallback(k: number, excluded: readonly number[]): Recommendations {
+  /** Allowed items that are not among the most popular ones follow these in the order of their ids. */
+  private fallback(k: number, excluded: readonly number[], among?: AllowedSet, limits?: Limits): Recommendations {
     const leftOut = new Set(excluded);
-    const popular = this.bundle.manifest.fallback_items.filter((id) => !leftOut.has(id)).slice(0, k);
-    return { items: popular.map((id) => this.item(id, null)), isFallback: true };
+    const { fallback_items } = this.bundle.manifest;
+    const allowed = among && new Set(among.itemIds);
+    const ranking = allowed ? new Set([...fallback_items.filter((id) => allowed.has(id)), ...allowed]) : fallback_items;
+    const counts = new Map<string, number>();
+    const items: Item[] = [];
+    for (const id of ranking) {
+      if (items.length === k) break;
+      if (!leftOut.has(id) && (limits?.take(id, counts) ?? true)) items.push(this.item(id, null));
+    }
+    return { items, isFallback: true };
   }
 }

@@ -1,7 +1,7 @@
 """Answers rows in batches: a bad row does not fail its batch, a failure of the bundle or the engine ends the job."""
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, TypeVar, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,8 @@ from sasrec_runtime.batch.rows import Answer, BadRow, Row
 from sasrec_runtime.errors import HistoryError, RequestError
 from sasrec_runtime.recommendations import Recommendations
 from sasrec_runtime.recommender import Recommender
+from sasrec_runtime.selection.allowed_set import AllowedSet
+from sasrec_runtime.selection.limits import LimitNames
 
 __all__ = ["Answering"]
 
@@ -27,17 +29,32 @@ class Answering:
         k: Items for each row without candidates.
         exclude_seen: Leave out the items of the history.
         batch_bytes: Memory for one call, as for `Recommender.recommend_batch`.
+        among: The only items for rows without candidates; the set of a row narrows it. None: all items.
+        limits: What holds for the groups of these items, as for `Recommender.recommend_batch`.
     """
 
-    def __init__(self, recommender: Recommender, k: int, *, exclude_seen: bool, batch_bytes: int) -> None:
-        recommender.recommend([], k)  # refuses an impossible k, which no row is to blame for
+    def __init__(
+        self,
+        recommender: Recommender,
+        k: int,
+        *,
+        exclude_seen: bool,
+        batch_bytes: int,
+        among: AllowedSet | None = None,
+        **limits: Unpack[LimitNames],
+    ) -> None:
+        recommender.recommend([], k, among=among, **limits)  # refuses what is impossible, which no row is to blame for
         self._recommender = recommender
+        self._among = among
+        self._limits = limits
+        self._sets: dict[int, AllowedSet] = {}  # of the rows that are being answered, by number
         self._k = k
         self._exclude_seen = exclude_seen
         self._batch_bytes = batch_bytes
 
     def answer(self, rows: list[Row]) -> tuple[list[Answer], list[BadRow]]:
         """Return the answers, in the order of the rows, and the rows that have none."""
+        self._sets.clear()
         answers: dict[int, Answer] = {}
         bad: list[BadRow] = []
         known = [row for row in rows if self._is_known(row, bad)]
@@ -56,6 +73,8 @@ class Answering:
         try:
             if row.candidates is None:
                 self._recommender.check_history(row.history, suggest=False)
+                if row.among is not None:
+                    self._sets[row.number] = AllowedSet.of(row.among, self._recommender).narrowed(self._among)
             else:
                 self._recommender.check_score(row.history, row.candidates, suggest=False)
         except ERRORS_OF_ROWS as error:
@@ -64,12 +83,25 @@ class Answering:
         return True
 
     def _recommend_all(self, rows: list[Row]) -> list[Recommendations]:
+        among = [self._allowed(row) for row in rows]
         return self._recommender.recommend_batch(
-            [row.history for row in rows], self._k, exclude_seen=self._exclude_seen, batch_bytes=self._batch_bytes
+            [row.history for row in rows],
+            self._k,
+            exclude_seen=self._exclude_seen,
+            among=among if any(one is not None for one in among) else None,
+            batch_bytes=self._batch_bytes,
+            **self._limits,
         )
 
     def _recommend(self, row: Row) -> Recommendations:
-        return self._recommender.recommend(row.history, self._k, exclude_seen=self._exclude_seen)
+        among = self._allowed(row)
+        return self._recommender.recommend(
+            row.history, self._k, exclude_seen=self._exclude_seen, among=among, **self._limits
+        )
+
+    def _allowed(self, row: Row) -> AllowedSet | None:
+        """Return the items that the job and the row allow; None: all."""
+        return self._among if row.among is None else self._sets[row.number]
 
     def _score_all(self, rows: list[Row]) -> list[NDArray[np.float32]]:
         return self._recommender.score_batch(

@@ -28,12 +28,13 @@ def read(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
     number = 0
     for batch in _batches(path, columns):
         lists = [_values(path, column) for column in batch]
-        for user, history, candidates in zip(*lists, strict=True):
+        for values in zip(*lists, strict=True):
             number += 1
-            if any(isinstance(value, _Unreadable) for value in (user, history, candidates)):
+            if any(isinstance(value, _Unreadable) for value in values):
                 yield BadRow(number, None, "it is not UTF-8")
             else:
-                yield make_row(number, user, history, candidates, columns.separator)
+                user, history, candidates, among = values
+                yield make_row(number, user, history, candidates, among, columns.separator)
 
 
 def count(path: Path) -> int:
@@ -44,13 +45,13 @@ def count(path: Path) -> int:
 
 
 def _batches(path: Path, columns: Columns) -> Iterator[list[Any]]:
-    """Yield the columns of user, history and candidates, some rows at a time; without candidates, a list of None."""
+    """Yield the columns that `Columns.names` names, some rows at a time; a list of None for one that is not there."""
     parquet = formats.parquet(path)
     with path.open("rb") as opened:  # a folder or a missing file is an OSError that names it
         file = _read_or_refuse(path, lambda: parquet.ParquetFile(opened))
         heading = _read_or_refuse(path, lambda: list(file.schema_arrow.names))
         check_heading(path, heading, columns)
-        wanted = (columns.user, columns.history, columns.candidates)
+        wanted = columns.names()
         names = [name for name in wanted if name in heading]
         for name in names:
             _check_type(path, name, file.schema_arrow.field(name).type, with_lists=name != columns.user)

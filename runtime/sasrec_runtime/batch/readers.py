@@ -42,8 +42,7 @@ def _read_csv(path: Path, columns: Columns) -> Iterator[Row | BadRow]:
         except csv.Error as error:
             raise RequestError(f"{path}: the heading is not CSV: {error}. Write it on one line.") from error
         check_heading(path, heading, columns)
-        wanted = (columns.user, columns.history, columns.candidates)
-        positions = [heading.index(name) if name in heading else None for name in wanted]
+        positions = [heading.index(name) if name in heading else None for name in columns.names()]
         number = 0
         while line := file.readline(LINE_LIMIT + 1):
             number += 1
@@ -113,13 +112,14 @@ def _csv_row(
         return BadRow(number, None, f"not CSV: {'a quote does not close on its line' if is_open else error}")
     if len(fields) != expected:
         return BadRow(number, None, f"it has {len(fields)} fields, expected {expected} as in the heading")
-    user, history, candidates = [None if position is None else fields[position] for position in positions]
-    for value in (user, history, candidates):
+    values = [None if position is None else fields[position] for position in positions]
+    for value in values:
         if value is not None and not value.isascii() and not _is_utf8(value):
             return BadRow(number, None, "it is not UTF-8")
     if "\0" in line:  # left by a crash while a log was written; the key would be another one
         return BadRow(number, None, "it holds a NUL byte")
-    return make_row(number, user, history, candidates, separator)
+    user, history, candidates, among = values
+    return make_row(number, user, history, candidates, among, separator)
 
 
 def _is_utf8(text: str) -> bool:
@@ -156,9 +156,8 @@ def _json_row(number: int, line: bytes, columns: Columns) -> Row | BadRow:
     missing = [name for name in (columns.user, columns.history) if name not in value]
     if missing:
         return BadRow(number, None, f"{missing[0]!r} is missing")
-    return make_row(
-        number, value[columns.user], value[columns.history], value.get(columns.candidates), columns.separator
-    )
+    user, history, candidates, among = map(value.get, columns.names())
+    return make_row(number, user, history, candidates, among, columns.separator)
 
 
 def _repeated_key(line: bytes, value: dict[str, Any]) -> str | None:

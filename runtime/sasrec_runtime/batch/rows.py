@@ -20,8 +20,14 @@ class Columns(msgspec.Struct, frozen=True, kw_only=True):
     """Column of the history, oldest item first."""
     candidates: str = "candidates"
     """Column of the items to score, where the file has one."""
+    among: str = "among"
+    """Column of the only items to recommend, where the file has one."""
     separator: str = " "
     """Between the keys of one text: in CSV always, elsewhere where a column holds text and not a list."""
+
+    def names(self) -> tuple[str, str, str, str]:
+        """Return the names of the columns in the order of the arguments of `make_row`."""
+        return self.user, self.history, self.candidates, self.among
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -34,7 +40,9 @@ class Row(msgspec.Struct, frozen=True):
     history: list[str]
     """Item keys, oldest first; may be empty."""
     candidates: list[str] | None
-    """Item keys to score; None: the best of the whole catalogue are asked for."""
+    """Item keys to score; None: the best items are asked for."""
+    among: list[str] | None = None
+    """Item keys of which the best are asked for; None: all."""
 
 
 class BadRow(msgspec.Struct, frozen=True):
@@ -61,7 +69,7 @@ class Answer(msgspec.Struct, frozen=True):
     """The history was empty, and these are the most popular items."""
 
 
-def make_row(number: int, user: Any, history: Any, candidates: Any, separator: str) -> Row | BadRow:
+def make_row(number: int, user: Any, history: Any, candidates: Any, among: Any, separator: str) -> Row | BadRow:
     """Return the request in one row of a file, or a BadRow that says what is wrong with it.
 
     Args:
@@ -69,18 +77,21 @@ def make_row(number: int, user: Any, history: Any, candidates: Any, separator: s
         user: Text or a whole number.
         history: A list of texts or whole numbers, or one text of keys with separators between.
         candidates: As `history`; None: there are none.
+        among: As `candidates`; a row has one of the two at most.
         separator: Between the keys of one text.
     """
     name = _key(user)
     if not name:
         return BadRow(number, None, f"user is {user!r:.80}, expected text or a whole number")
     lists = []
-    for place, value in (("history", history), ("candidates", candidates)):
+    for place, value in (("history", history), ("candidates", candidates), ("among", among)):
         keys = _keys(value, separator)
         if keys is None and (place == "history" or value is not None):
             return BadRow(number, name, f"{place} is {value!r:.80}, expected a list of item keys")
         lists.append(keys)
-    return Row(number, name, lists[0] or [], lists[1])
+    if candidates is not None and among is not None:
+        return BadRow(number, name, "it has candidates, which are all scored, and among, expected one of the two")
+    return Row(number, name, lists[0] or [], lists[1], lists[2])
 
 
 def check_heading(path: Path, heading: list[str], columns: Columns) -> None:
@@ -91,7 +102,7 @@ def check_heading(path: Path, heading: list[str], columns: Columns) -> None:
             f"{path} has columns {', '.join(heading)[:300] or 'none'}, "
             f"expected {columns.user!r} and {columns.history!r}. Name them with --user-column and --history-column."
         )
-    for name in (columns.user, columns.history, columns.candidates):
+    for name in columns.names():
         if heading.count(name) > 1:
             raise RequestError(
                 f"{path} has {heading.count(name)} columns called {name!r:.80}, expected one. Rename the others."

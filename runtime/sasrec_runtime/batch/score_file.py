@@ -3,8 +3,9 @@
 import hashlib
 import itertools
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Unpack
 
 import msgspec
 
@@ -15,6 +16,9 @@ from sasrec_runtime.batch.rows import BadRow, Columns, Row
 from sasrec_runtime.bundle import MANIFEST_NAME
 from sasrec_runtime.errors import OutputError, RequestError
 from sasrec_runtime.recommender import BATCH_BYTES, Recommender
+from sasrec_runtime.selection.allowed_set import AllowedSet
+from sasrec_runtime.selection.groups import Groups
+from sasrec_runtime.selection.limits import LimitNames
 
 __all__ = ["Progress", "check_files", "score_file"]
 
@@ -44,12 +48,14 @@ def score_file(
     exclude_seen: bool = True,
     unknown: str = "error",
     columns: Columns | None = None,
+    among: AllowedSet | None = None,
     batch_bytes: int = BATCH_BYTES,
     part_rows: int = PART_ROWS,
     spreadsheet_safe: bool = False,
     resume: bool = False,
     force: bool = False,
     on_part: Callable[[Progress], object] = lambda _: None,
+    **limits: Unpack[LimitNames],
 ) -> Progress:
     """Answer every row of a file, and return how many there were.
 
@@ -65,12 +71,14 @@ def score_file(
         exclude_seen: Leave out the items of the history.
         unknown: The rule the recommender was loaded with; it is part of what a resumed job must share.
         columns: Names of the columns.
+        among: The only items to recommend; the set of a row narrows it.
         batch_bytes: Memory for one call of the session.
         part_rows: Rows in memory at once, and what a kill costs at most.
         spreadsheet_safe: Put `'` before users and items of CSV that a spreadsheet would run as a formula.
         resume: Go on with a job that broke off.
         force: Replace `out`, and drop what is left of a job that broke off.
         on_part: Told of every part that is done.
+        limits: `groups`, `exclude_groups` and `at_most_per_group`, as for `Recommender.recommend_batch`.
 
     Raises:
         MissingRuntimeError: A file is Parquet, and pyarrow is not installed.
@@ -82,8 +90,9 @@ def score_file(
     _check_spreadsheet(out, spreadsheet_safe)
     outputs.check_places(out, (recommender.bundle.path, histories))
     _check_separator(recommender, columns.separator)
-    answering = Answering(recommender, k, exclude_seen=exclude_seen, batch_bytes=batch_bytes)
+    answering = Answering(recommender, k, exclude_seen=exclude_seen, batch_bytes=batch_bytes, among=among, **limits)
     options: dict[str, str | int | bool] = {"k": k, "exclude_seen": exclude_seen, "unknown": unknown}
+    options |= _described(among, **limits)
     if spreadsheet_safe:
         options["spreadsheet_safe"] = True
     job = Job(out, _describe(recommender, histories, options | msgspec.structs.asdict(columns), part_rows))
@@ -177,6 +186,25 @@ def _check_separator(recommender: Recommender, separator: str) -> None:
             raise RequestError(
                 f"separator is {separator!r}, which the item key {key!r:.80} holds. Choose another with --separator."
             )
+
+
+def _described(
+    among: AllowedSet | None,
+    groups: Groups | None = None,
+    exclude_groups: Sequence[str] = (),
+    at_most_per_group: int | None = None,
+) -> dict[str, str | int | bool]:
+    """Return what of the items that may be recommended must be the same for a job to be resumed."""
+    described: dict[str, str | int | bool] = {}
+    if among is not None:
+        described["among_sha256"] = among.sha256()
+    if groups is not None:
+        described |= {
+            "groups_sha256": groups.sha256(),
+            "exclude_groups": msgspec.json.encode([*exclude_groups]).decode(),
+        }
+        described |= {"at_most_per_group": 0 if at_most_per_group is None else at_most_per_group}
+    return described
 
 
 def _describe(

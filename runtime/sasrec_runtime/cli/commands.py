@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from sasrec_runtime.cli.options import (
+    among_option,
     bundle_argument,
+    group_options,
     json_option,
     k_option,
     session_options,
@@ -132,6 +134,8 @@ def _variant_rows(bundle: "Bundle") -> list[tuple[str, ...]]:
 @variant_option
 @click.option("--exclude", multiple=True, metavar="KEY", help="Item not to return; may be repeated.")
 @click.option("--keep-seen", is_flag=True, help="Return items of the history too.")
+@among_option
+@group_options
 @unknown_option
 @session_options
 @json_option
@@ -142,6 +146,10 @@ def recommend(
     variant: str | None,
     exclude: tuple[str, ...],
     keep_seen: bool,
+    among: Path | None,
+    groups: Path | None,
+    exclude_groups: tuple[str, ...],
+    at_most_per_group: int | None,
     unknown: Any,
     options: "OptionNames",
     as_json: bool,
@@ -152,10 +160,20 @@ def recommend(
 
     Example: sasrec-edge recommend bundle 50 181 172 -k 5
     """
+    from sasrec_runtime.cli import selecting
     from sasrec_runtime.recommender import Recommender
 
+    if "-" in keys and among == Path("-"):
+        raise click.UsageError("KEY and --among are both -, expected standard input once. Name a file for one of them.")
     recommender = Recommender.load(bundle, variant=variant, unknown=unknown, **options)
-    items = recommender.recommend(_with_stdin(keys), k, exclude=exclude, exclude_seen=not keep_seen)
+    items = recommender.recommend(
+        _with_stdin(keys),
+        k,
+        exclude=exclude,
+        exclude_seen=not keep_seen,
+        among=selecting.allowed_set(among, recommender),
+        **selecting.limits(groups, exclude_groups, at_most_per_group, recommender),
+    )
     if items.is_fallback:
         click.echo("The history is empty: these are the most popular items.", err=True)
     if as_json:

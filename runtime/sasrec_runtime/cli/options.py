@@ -8,7 +8,9 @@ from typing import Any
 import click
 
 __all__ = [
+    "among_option",
     "bundle_argument",
+    "group_options",
     "json_option",
     "k_option",
     "session_options",
@@ -32,6 +34,39 @@ unknown_option: Decorator = click.option(
     show_default=True,
     help="For a key of the history that is not an item: fail, leave it out, or keep its position as padding.",
 )
+among_option: Decorator = click.option(
+    "--among",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="The only items to return: a file of keys, one a line; - reads standard input.",
+)
+
+
+def group_options(command: Command) -> Command:
+    """Add the options about groups; the command takes them as `groups`, `exclude_groups` and `at_most_per_group`."""
+    for option in (
+        click.option(
+            "--at-most-per-group",
+            metavar="N",
+            type=click.IntRange(min=1),
+            help="Items of one group in an answer at most; needs --groups.",
+        ),
+        click.option(
+            "--exclude-group",
+            "exclude_groups",
+            multiple=True,
+            metavar="NAME",
+            help="Group whose items not to return; may be repeated; needs --groups.",
+        ),
+        click.option(
+            "--groups",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="The group of each item: .csv or .tsv with columns item and group, or .json with key: group.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def session_options(command: Command) -> Command:

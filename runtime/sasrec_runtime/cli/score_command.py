@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sasrec_runtime.cli.options import (
+    among_option,
     bundle_argument,
+    group_options,
     json_option,
     k_option,
     session_options,
@@ -54,10 +56,18 @@ def _max_bad(_ctx: click.Context, _parameter: click.Parameter, value: str | None
 @click.option(
     "--exclude-seen/--keep-seen", default=True, show_default=True, help="Leave out items of the history, or not."
 )
+@among_option
+@group_options
 @click.option("--user-column", default="user", show_default=True, help="Column of the user's key.")
 @click.option("--history-column", default="history", show_default=True, help="Column of item keys, oldest first.")
 @click.option(
     "--candidates-column", default="candidates", show_default=True, help="Column of items to score, if there is one."
+)
+@click.option(
+    "--among-column",
+    default="among",
+    show_default=True,
+    help="Column of a row's only items to return, if there is one.",
 )
 @click.option("--separator", default=" ", show_default="a space", help="Between the keys of one text.")
 @unknown_option
@@ -84,9 +94,14 @@ def score(
     out: Path,
     k: int,
     exclude_seen: bool,
+    among: Path | None,
+    groups: Path | None,
+    exclude_groups: tuple[str, ...],
+    at_most_per_group: int | None,
     user_column: str,
     history_column: str,
     candidates_column: str,
+    among_column: str,
     separator: str,
     unknown: Any,
     variant: str | None,
@@ -109,11 +124,18 @@ def score(
     from sasrec_runtime.batch import score_file as scoring
     from sasrec_runtime.batch.rows import Columns
     from sasrec_runtime.bundle import Bundle
+    from sasrec_runtime.cli import selecting
     from sasrec_runtime.recommender import Recommender
 
     opened = Bundle.open(bundle)
     scoring.check_files(histories, out)  # before the model is loaded
-    columns = Columns(user=user_column, history=history_column, candidates=candidates_column, separator=separator)
+    columns = Columns(
+        user=user_column,
+        history=history_column,
+        candidates=candidates_column,
+        among=among_column,
+        separator=separator,
+    )
     recommender = Recommender.load(opened, variant=variant, unknown=unknown, **options)
     with _says_what_resumes(out):
         progress = scoring.score_file(
@@ -124,11 +146,13 @@ def score(
             exclude_seen=exclude_seen,
             unknown=unknown,
             columns=columns,
+            among=selecting.allowed_set(among, recommender),
             batch_bytes=batch_mb * MEBIBYTE,
             spreadsheet_safe=spreadsheet_safe,
             resume=resume,
             force=force,
             on_part=_Meter(hidden=as_json),
+            **selecting.limits(groups, exclude_groups, at_most_per_group, recommender),
         )
     _print_result(out, progress, recommender.variant.name, as_json=as_json)
     if max_bad is not None and max_bad.is_exceeded(progress.bad_rows, progress.rows):
