@@ -1,7 +1,7 @@
 """Time recommending within an allowed set: microseconds of Recommender.recommend for sets of several sizes.
 
-A bundle with random weights is written; calls take turns over the sizes, each of them by the entry that the package
-chooses, by `score` always and by `recommend` always: the column that is faster says where SCORED_SHARE of
+A bundle with random weights is written. Calls take turns, in random order: sets of each size by the entry that the
+package chooses, by `score` always and by `recommend` always. Where the last two cost the same, SCORED_SHARE of
 sasrec_runtime/selection/search.py should lie. Sets are AllowedSet, made once. One thread, medians.
 
 Example: python tools/bench_among.py --items 20000
@@ -60,7 +60,8 @@ def measure(recommender: Recommender, sizes: list[int], calls: int) -> dict[str,
     seconds = {kind: [] for kind in kinds}
     usual = search.SCORED_ITEMS, search.SCORED_SHARE
     for turn in range(-WARM_UP_CALLS, calls):
-        for (name, entry), call in kinds.items():
+        for place in rng.permutation(len(kinds)):  # no kind always finds the caches that one other left
+            (name, entry), call = list(kinds.items())[place]
             if ENTRIES[entry] is not None:
                 search.SCORED_ITEMS, search.SCORED_SHARE = ENTRIES[entry], model.n_items + 1
             started = time.perf_counter()
