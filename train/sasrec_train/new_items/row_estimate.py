@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 __all__ = ["RowEstimate", "fit"]
 
-SMALLEST = 1e-6  # Eigenvalues relative to the largest: directions in which nothing varies.
-"""The least relative variance of a direction."""
+SMALLEST = 1e-6  # Eigenvalue relative to the largest; below it a direction counts as one in which nothing varies.
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +83,19 @@ def fit(
     """
     weights = weights / weights.sum()
     row, state = (np.zeros(rows.shape[1]), np.zeros(rows.shape[1])) if centred else (weights @ rows, weights @ states)
+    deviations = states - state
+    if not within.any():  # no item has two states: all that differs counts as noise
+        within = deviations.T @ (deviations * (weights * counts)[:, None])
     values, vectors = np.linalg.eigh(within)
-    white = vectors / np.sqrt(np.maximum(values, SMALLEST * max(float(values[-1]), np.finfo(float).tiny)))
-    deviations = (states - state) @ white
+    white = vectors / np.sqrt(np.maximum(values, max(SMALLEST * float(values[-1]), SMALLEST**2)))
+    deviations = deviations @ white
     moment = deviations.T @ (deviations * weights[:, None])
     spread, turn = np.linalg.eigh(moment)
-    between = np.maximum(spread - float((weights / counts).sum()), SMALLEST)  # what is left without the noise
-    basis = white @ turn
-    back = (deviations @ turn).T @ ((rows - row) * weights[:, None])
-    return RowEstimate(row, state, basis, between, back)
+    between = np.maximum(spread - float((weights / counts).sum()), 0.0)  # what is left without the noise
+    centred_rows = rows - row
+    back = (deviations @ turn).T @ (centred_rows * weights[:, None])
+    # No covariance is larger than the variances allow; where all is noise, it is 0.
+    most = np.sqrt(between * (np.square(centred_rows).sum(axis=1) @ weights))
+    length = np.linalg.norm(back, axis=1)
+    back *= np.minimum(1.0, most / np.maximum(length, np.finfo(float).tiny))[:, None]
+    return RowEstimate(row, state, white @ turn, between, back)

@@ -50,13 +50,14 @@ class Prefixes:
         self.places = Places(positions, histories.item_ids[positions], rows[positions])
         """All of them."""
 
-    def taken(self, places: Places) -> Histories:
+    def before(self, places: Places) -> Histories:
         """Return all items before each interaction."""
         starts = self.histories.offsets[places.users]
-        lengths = places.positions - starts
-        short = Histories.from_lengths(lengths, np.empty(0, np.int32))
-        within = np.arange(short.offsets[-1]) - np.repeat(short.offsets[:-1], lengths)
-        return Histories(short.offsets, self.histories.item_ids[np.repeat(starts, lengths) + within])
+        return _slices(self.histories.item_ids, starts, places.positions)
+
+    def known_before(self, places: Places) -> Histories:
+        """Return the known items before each interaction."""
+        return _slices(self._known_ids, self._starts[places.users], self._ends[places.positions])
 
     def states(self, model: Any, places: Places, *, encode: Any) -> NDArray[np.float32]:
         """Return the hidden states before interactions, (P, D).
@@ -70,6 +71,13 @@ class Prefixes:
         starts = np.maximum(self._starts[places.users], self._ends[places.positions] - longest)
         lengths = self._ends[places.positions] - starts
         return scorers.user_vectors(model, self._known_ids, starts + lengths, lengths, encode=encode)
+
+
+def _slices(item_ids: NDArray[np.int32], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Histories:
+    """Return item_ids[start:end] of each pair as a history."""
+    short = Histories.from_lengths(ends - starts, np.empty(0, np.int32))
+    within = np.arange(short.offsets[-1]) - np.repeat(short.offsets[:-1], short.lengths)
+    return Histories(short.offsets, item_ids[np.repeat(starts, short.lengths) + within])
 
 
 def most_per_item(places: Places, most: int, seed: int) -> Places:

@@ -157,7 +157,7 @@ class Estimator:
             found[np.arange(some.size), item_ids[some]] = own[some]
             return found
 
-        held_out = HeldOut(chosen.users, prefixes.taken(chosen), chosen.item_ids)
+        held_out = HeldOut(chosen.users, prefixes.before(chosen), chosen.item_ids)
         n_items = joined.interactions.n_items
         found = ranking.rank(scores, held_out, n_items=n_items, num_negatives=0, seed=self.seed)
         return metrics.ranking_metrics(found.full), len(chosen)
