@@ -30,6 +30,7 @@ LAYERS = {
         "network",
         "training evaluation",
         "run",
+        "new_items",
         "cli",
         "__init__",
     ),

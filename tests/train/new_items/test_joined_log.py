@@ -46,10 +46,10 @@ def test_a_log_that_repeats_the_old_one_takes_its_place() -> None:
     assert named(join(old, split(old), made(whole), more_items=[]).interactions) == whole
 
 
-def test_users_without_a_held_out_item_are_wholly_in_the_training_part() -> None:
+def test_new_users_have_no_training_part() -> None:
     old = made(OLD)
     joined = join(old, split(old), made({"w": ["x"], "z": ["y", "a"]}), more_items=[])
-    assert joined.points.train_ends[2:].tolist() == [2, 2]
+    assert joined.points.train_ends[2:].tolist() == [1, 0]
     assert joined.points.test[2:].tolist() == [-1, -1]
 
 
@@ -82,3 +82,5 @@ def test_everybody_is_asked_for_the_same_item_after_the_same_items(before, after
         np.testing.assert_array_equal(one.users, other.users)
         assert [row.tolist() for row in one.histories] == [row.tolist() for row in other.histories]
     assert joined.interactions.item_keys[: old.n_items] == old.item_keys
+    trained = [[item for item in row.tolist() if item <= old.n_items] for row in now.train][: len(before)]
+    assert trained == [row.tolist() for row in was.train]

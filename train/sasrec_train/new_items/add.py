@@ -16,7 +16,7 @@ from sasrec_train.evaluation import evaluate
 from sasrec_train.log import titles as titles_module
 from sasrec_train.log.filters import Filters
 from sasrec_train.log.interactions import Interactions
-from sasrec_train.new_items import enlarged_network, feature_table, joined_log, record
+from sasrec_train.new_items import feature_table, joined_log, record
 from sasrec_train.new_items.feature_table import FeatureTable
 from sasrec_train.new_items.joined_log import Joined
 from sasrec_train.new_items.record import Record
@@ -161,6 +161,8 @@ def _write(
     inputs: Iterable[Path],
     force: bool,
 ) -> Added:
+    from sasrec_train.new_items import enlarged_network  # noqa: PLC0415 - reading a record is light
+
     model = run.model()
     vectors = Estimator(model, run.split().train, earlier.trained_items, seed=run.seed).vectors(joined, table)
     larger = enlarged_network.enlarged(model, vectors.rows)

@@ -19,8 +19,8 @@ class Joined:
     interactions: Interactions
     """The joined log. Ids up to n_known are those of the RUN."""
     points: SplitPoints
-    """The split of the RUN: the same held-out items of the same users. New rows are in no part of users who have a
-    held-out item, and in the training part of all others."""
+    """The split of the RUN: the same held-out items of the same users, and the same training part. New rows are in no
+    part, but for items that the new log puts between trained ones."""
     n_known: int
     """Items that the RUN has."""
     continued_users: int
@@ -53,7 +53,6 @@ def join(known: Interactions, points: SplitPoints, new: Interactions | None, *, 
 
     histories: list[NDArray[np.int32]] = list(known.histories)
     ends, validation, test = (np.array(each) for each in (points.train_ends, points.validation, points.test))
-    is_held_out = (validation != NOBODY) | (test != NOBODY)
     for number, row in enumerate(theirs):
         rest = translated[new.histories.offsets[number] : new.histories.offsets[number + 1]]
         if row < 0:
@@ -68,12 +67,10 @@ def join(known: Interactions, points: SplitPoints, new: Interactions | None, *, 
             for positions in (validation, test):
                 if positions[row] != NOBODY:
                     positions[row] = places[positions[row]]
-            if ends[row] < old.size:
-                ends[row] = places[ends[row]]
-        if not is_held_out[row] and points.train_ends[row] == old.size:
-            ends[row] = histories[row].size
-    added = [history.size for history in histories[len(known.user_keys) :]]
-    nobody = np.full(len(added), NOBODY)
+            if ends[row]:
+                ends[row] = places[ends[row] - 1] + 1
+    new_users = len(histories) - len(known.user_keys)
+    nobody = np.full(new_users, NOBODY)
     return Joined(
         interactions=replace(
             known,
@@ -85,13 +82,13 @@ def join(known: Interactions, points: SplitPoints, new: Interactions | None, *, 
             times=None,
         ),
         points=SplitPoints(
-            train_ends=np.concatenate([ends, np.array(added, np.int64)]),
+            train_ends=np.concatenate([ends, np.zeros(new_users, np.int64)]),
             validation=np.concatenate([validation, nobody]),
             test=np.concatenate([test, nobody]),
         ),
         n_known=n_known,
         continued_users=sum(row >= 0 for row in theirs),
-        new_users=len(added),
+        new_users=new_users,
     )
 
 

@@ -32,6 +32,11 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         if len(added) != 1:
             raise ValueError("lists of different lengths")
 
+    @property
+    def parts(self) -> list[int]:
+        """How many items were trained, then how many each step added: together the catalogue, in the order of ids."""
+        return [self.trained_items, *(int(source["items"] or 0) for source in self.sources)]
+
 
 def read(run: Run) -> Record:
     """Return what was added to a RUN; of one that was only trained, an empty record.

@@ -34,7 +34,7 @@ class RowEstimate:
     basis: NDArray[np.float64]
     """(D, D). Directions in which W is 1 and B diagonal."""
     between: NDArray[np.float64]
-    """(D,). B in each direction, in units of W: n of 1 / that weighs as much as all other items."""
+    """(D,). B in each direction, in units of W: an item with 1 / that many states is moved half of the way."""
     back: NDArray[np.float64]
     """(D, D). C in these directions: from them to rows."""
 
