@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--retrain", nargs="*", default=[], help="Counts of which a full training is measured too.")
     parser.add_argument("--similarity", choices=["dot", "cosine"], default="cosine")
     parser.add_argument("--epochs", type=int, help="Epochs of each training, where the preset's are too many.")
+    parser.add_argument("--expected-count", type=int, help="As of add-items.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--run", type=Path, help="Folder to keep the trained RUN in, or to take it from.")
     options = parser.parse_args()
@@ -69,7 +70,9 @@ class Bench:
         self.prefixes = Prefixes(everything.interactions.histories, self.n_known)
         self.revealed, held_out = self._order(log, rng)
         self.model = self.run.model()
-        self.estimator = Estimator(self.model, self.run.split().train, self.n_known, seed=options.seed)
+        self.estimator = Estimator(
+            self.model, self.run.split().train, self.n_known, seed=options.seed, expected_count=options.expected_count
+        )
         test = everything.points.test
         asked = np.flatnonzero(test >= 0)
         old = self._places(everything.interactions.histories.offsets[:-1][asked] + test[asked])

@@ -31,11 +31,18 @@ MANIFEST = "manifest.json"  # Of a bundle, which is not what this command takes.
 @click.option("--time-column", metavar="NAME", help="Column of times.  [default: by its name]")
 @click.option("--rating-column", metavar="NAME", help="Column of ratings, where the RUN was trained with --min-rating.")
 @click.option("--titles", type=click.Path(path_type=Path), help="File with item and title columns.")
+@click.option(
+    "--expected-count",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Interactions a new item is taken to have at least; the more, the more often it is recommended.  "
+    "[default: the median of the trained items]",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write, a RUN.")
 @click.option("--force", is_flag=True, help="Replace an existing RUN, once the new one is whole.")
 @json_option
 def add_items(
-    run: Path, log: str | None, features: Path | None, out: Path, force: bool, as_json: bool, **columns: Any
+    run: Path, log: str | None, features: Path | None, out: Path, force: bool, as_json: bool, **given: Any
 ) -> None:
     """Add items to a RUN without training, and write a RUN.
 
@@ -61,7 +68,7 @@ def add_items(
         tensorflow_import.import_tensorflow()
         from sasrec_train import new_items
 
-        added = new_items.add_items(loaded, out, log=log, features=features, force=force, **columns)
+        added = new_items.add_items(loaded, out, log=log, features=features, force=force, **given)
     if as_json:
         print_json(_plain(added))
     else:

@@ -57,6 +57,7 @@ def add_items(
     time_column: str | None = None,
     rating_column: str | None = None,
     titles: str | Path | None = None,
+    expected_count: float | None = None,
     force: bool = False,
 ) -> Added:
     """Write a RUN with vectors for items that the model has never seen, and measure it.
@@ -76,6 +77,8 @@ def add_items(
         rating_column: Column of ratings, where the RUN filtered low ones.
         titles: A file with item and title columns, for the new items; by default as datasets.load finds it, then the
             column of that name of the features.
+        expected_count: Interactions that a new item is taken to have at least, when its place among popular and rare
+            items is chosen: the higher, the more often it is recommended. By default the median of the trained items.
         force: Replace an existing RUN.
 
     Raises:
@@ -99,7 +102,8 @@ def add_items(
         )  # fmt: skip
     table = None if features is None else feature_table.read(Path(features), item_column=item_column)
     joined = _joined(run, new, table, titles, item_column)
-    return _write(run, out, joined, table, earlier, log=log, inputs=inputs, force=force)
+    estimate = {"n_trained": earlier.trained_items, "seed": run.seed, "expected_count": expected_count}
+    return _write(run, out, joined, table, earlier, estimate, log=log, inputs=inputs, force=force)
 
 
 def _joined(
@@ -156,6 +160,7 @@ def _write(
     joined: Joined,
     table: FeatureTable | None,
     earlier: Record,
+    options: dict[str, Any],
     *,
     log: str | Path | None,
     inputs: Iterable[Path],
@@ -164,7 +169,7 @@ def _write(
     from sasrec_train.new_items import enlarged_network  # noqa: PLC0415 - reading a record is light
 
     model = run.model()
-    vectors = Estimator(model, run.split().train, earlier.trained_items, seed=run.seed).vectors(joined, table)
+    vectors = Estimator(model, run.split().train, **options).vectors(joined, table)
     larger = enlarged_network.enlarged(model, vectors.rows)
     interactions = joined.interactions
     parts = joined.points.apply(interactions.histories)

@@ -60,8 +60,8 @@ def fit(
         table: The features.
         item_keys: The catalogue, new items included.
         fitted: (K,). Ids of trained items that have enough interactions.
-        rows: (V, D). Rows of the table by item id, of trained items at least.
-        states: (V, D). Mean states by item id, likewise.
+        rows: (V, D). What to predict of rows of the table, by item id, of the fitted ones at least.
+        states: (V, D). What to predict of mean states, likewise.
 
     Raises:
         DataError: The file has too few of these items.

@@ -3,12 +3,12 @@
 A trained row v lies in the direction of the users who take the item: of the mean m of their hidden states. Of a new
 item only the mean h of n states is known. Over the trained items,
 
-    v = a + C (m - b) + …        and    h = m + noise / √n,
+    v = a + C B⁻¹ (m - b) + …        and    h = m + noise / √n,
 
-with C and the covariances B of m and W of the states of one item estimated from them. So the best linear estimate is
-a + C (B + W/n)⁻¹ (h - b): all of C B⁻¹ for many users, nothing of it for none. With features, a and b are what the
-features predict, and the covariances those of the prediction's errors, so that both sources are weighed by what they
-are worth.
+with the covariances C of v and m, B of m, and W of the states of one item estimated from them. So the best linear
+estimate is a + C (B + W/n)⁻¹ (h - b): all of C B⁻¹ for many users, nothing of it for none. Here a and b are what is
+expected of an item without looking at its users: by its count, and by its features where there are any. The covariances
+are those of what that leaves, so each source is weighed by what it is worth.
 
 Source: the best linear unbiased prediction of a mixed model (Henderson 1975), with moments from a one-way layout.
 """
@@ -27,10 +27,6 @@ SMALLEST = 1e-6  # Eigenvalue relative to the largest; below it a direction coun
 class RowEstimate:
     """The map from the states of an item's users to its row."""
 
-    row: NDArray[np.float64]
-    """a, (D,). The row of an item about which nothing is known."""
-    state: NDArray[np.float64]
-    """b, (D,). The mean state that belongs to it."""
     basis: NDArray[np.float64]
     """(D, D). Directions in which W is 1 and B diagonal."""
     between: NDArray[np.float64]
@@ -38,64 +34,39 @@ class RowEstimate:
     back: NDArray[np.float64]
     """(D, D). C in these directions: from them to rows."""
 
-    def rows(
-        self,
-        states: NDArray[np.float64],
-        counts: NDArray[np.float64],
-        prior_rows: NDArray[np.float64] | None = None,
-        prior_states: NDArray[np.float64] | None = None,
-    ) -> NDArray[np.float64]:
-        """Return rows of the table, (I, D).
+    def rows(self, surprises: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return what to add to the expected rows of items, (I, D).
 
         Args:
-            states: (I, D). Mean hidden state of the users of each item, anything where there are none.
-            counts: (I,). How many states that is the mean of; 0 gives the prior.
-            prior_rows: (I, D). What features say of the rows; the mean of all by default.
-            prior_states: (I, D). What they say of the mean states.
+            surprises: h - b, (I, D): how far the mean state of each item's users lies from the expected one.
+            counts: n, (I,). Of how many states that is the mean; with 0 nothing is added, whatever the first holds.
         """
-        a = self.row if prior_rows is None else prior_rows
-        b = self.state if prior_states is None else prior_states
         seen = counts[:, None] > 0
-        surprise = np.where(seen, states - b, 0.0) @ self.basis
-        noise = 1 / np.maximum(counts, 1)[:, None]
-        shrunk: NDArray[np.float64] = surprise * np.where(seen, 1 / (self.between + noise), 0.0)
-        return a + shrunk @ self.back
+        turned = np.where(seen, surprises, 0.0) @ self.basis
+        shrunk: NDArray[np.float64] = turned / (self.between + 1 / np.maximum(counts, 1)[:, None])
+        return shrunk @ self.back
 
 
 def fit(
-    rows: NDArray[np.float64],
-    states: NDArray[np.float64],
-    counts: NDArray[np.float64],
-    within: NDArray[np.float64],
-    weights: NDArray[np.float64],
-    *,
-    centred: bool = False,
+    rows: NDArray[np.float64], states: NDArray[np.float64], counts: NDArray[np.float64], within: NDArray[np.float64]
 ) -> RowEstimate:
     """Return the estimate that trained items teach.
 
     Args:
-        rows: (I, D). Their rows, or errors of a prediction of them.
-        states: (I, D). The mean states of their users, or errors of a prediction of them.
+        rows: v - a, (I, D). What their rows have beyond what is expected.
+        states: h - b, (I, D). The same of the mean states of their users.
         counts: (I,). Of how many states, at least 1.
         within: W, (D, D). Covariance of the states of one item.
-        weights: (I,). How much each item counts.
-        centred: The first two are errors of a prediction, so their means are 0.
     """
-    weights = weights / weights.sum()
-    row, state = (np.zeros(rows.shape[1]), np.zeros(rows.shape[1])) if centred else (weights @ rows, weights @ states)
-    deviations = states - state
     if not within.any():  # no item has two states: all that differs counts as noise
-        within = deviations.T @ (deviations * (weights * counts)[:, None])
+        within = states.T @ (states * counts[:, None]) / len(states)
     values, vectors = np.linalg.eigh(within)
     white = vectors / np.sqrt(np.maximum(values, max(SMALLEST * float(values[-1]), SMALLEST**2)))
-    deviations = deviations @ white
-    moment = deviations.T @ (deviations * weights[:, None])
-    spread, turn = np.linalg.eigh(moment)
-    between = np.maximum(spread - float((weights / counts).sum()), 0.0)  # what is left without the noise
-    centred_rows = rows - row
-    back = (deviations @ turn).T @ (centred_rows * weights[:, None])
+    whitened = states @ white
+    spread, turn = np.linalg.eigh(whitened.T @ whitened / len(states))
+    between = np.maximum(spread - float((1 / counts).mean()), 0.0)  # what is left without the noise
+    back = (whitened @ turn).T @ rows / len(states)
     # No covariance is larger than the variances allow; where all is noise, it is 0.
-    most = np.sqrt(between * (np.square(centred_rows).sum(axis=1) @ weights))
-    length = np.linalg.norm(back, axis=1)
-    back *= np.minimum(1.0, most / np.maximum(length, np.finfo(float).tiny))[:, None]
-    return RowEstimate(row, state, white @ turn, between, back)
+    most = np.sqrt(between * np.square(rows).sum(axis=1).mean())
+    back *= np.minimum(1.0, most / np.maximum(np.linalg.norm(back, axis=1), np.finfo(float).tiny))[:, None]
+    return RowEstimate(white @ turn, between, back)

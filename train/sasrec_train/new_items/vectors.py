@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sasrec_train.evaluation import metrics, ranking
 from sasrec_train.log.interactions import Histories
-from sasrec_train.new_items import item_prior, row_estimate
+from sasrec_train.new_items import item_prior, popularity_trend, row_estimate
 from sasrec_train.new_items.feature_table import FeatureTable
 from sasrec_train.new_items.item_prior import ItemPrior
 from sasrec_train.new_items.joined_log import Joined
@@ -56,9 +56,13 @@ class Estimator:
         trained: Histories that it was trained on, of ids up to n_trained.
         n_trained: Items that were trained; those after them were added by an earlier estimate.
         seed: Seed of what is drawn where there is too much of it.
+        expected_count: Interactions that a new item is taken to have at least, when its place among popular and rare
+            items is chosen; None: the median of the trained items.
     """
 
-    def __init__(self, model: Any, trained: Histories, n_trained: int, *, seed: int):
+    def __init__(
+        self, model: Any, trained: Histories, n_trained: int, *, seed: int, expected_count: float | None = None
+    ):
         self.model, self.seed = model, seed
         self.encode = model.encoder()
         self.table = np.array(model.item_table, np.float64)
@@ -71,7 +75,15 @@ class Estimator:
         enough = np.flatnonzero(self.states.counts >= LEAST_TRAINED)
         self.learned_from = enough if enough.size > 1 else np.flatnonzero(self.states.counts)
         """(K,). Ids of the trained items that the estimate is learned from."""
-        self.estimate = self._fit(self.learned_from, self.table[self.learned_from], self._means(self.learned_from))
+        counts = np.bincount(trained.item_ids, minlength=n_trained + 1)[: n_trained + 1].astype(np.float64)
+        self.expected_count = float(np.median(counts[1:])) if expected_count is None else expected_count
+        by_id = counts[self.learned_from], self.table[self.learned_from], self.states.means[self.learned_from]
+        self.row_trend, self.state_trend = (popularity_trend.fit(by_id[0], values) for values in by_id[1:])
+        # By id, what rows and mean states have beyond the trend.
+        self.beyond = np.zeros((2, n_trained + 1, self.table.shape[1]))
+        self.beyond[0, self.learned_from] = by_id[1] - self.row_trend.at(by_id[0])
+        self.beyond[1, self.learned_from] = by_id[2] - self.state_trend.at(by_id[0])
+        self.estimate = self._fit(self.learned_from, *self.beyond[:, self.learned_from])
 
     def vectors(self, joined: Joined, features: FeatureTable | None) -> NewVectors:
         """Return vectors of the new items of a log.
@@ -98,22 +110,15 @@ class Estimator:
             asked=asked,
         )
 
-    def _means(self, item_ids: NDArray[np.int64]) -> NDArray[np.float64]:
-        return self.states.means[item_ids]
-
-    def _fit(
-        self, item_ids: NDArray[np.int64], rows: NDArray[np.float64], means: NDArray[np.float64], **options: bool
-    ) -> RowEstimate:
-        counts = self.states.counts[item_ids]
-        return row_estimate.fit(rows, means, counts, self.states.within, np.ones(counts.size), **options)
+    def _fit(self, item_ids: NDArray[np.int64], rows: NDArray[np.float64], means: NDArray[np.float64]) -> RowEstimate:
+        return row_estimate.fit(rows, means, self.states.counts[item_ids], self.states.within)
 
     def _prior(self, joined: Joined, features: FeatureTable | None) -> tuple[ItemPrior, RowEstimate] | None:
         """Return what features say, and the estimate of what they leave unsaid."""
         if features is None:
             return None
-        keys = joined.interactions.item_keys
-        prior = item_prior.fit(features, keys, self.learned_from, self.table, self.states.means)
-        return prior, self._fit(prior.fitted, *prior.errors(), centred=True)
+        prior = item_prior.fit(features, joined.interactions.item_keys, self.learned_from, *self.beyond)
+        return prior, self._fit(prior.fitted, *prior.errors())
 
     def _rows(
         self,
@@ -123,10 +128,13 @@ class Estimator:
         prior: tuple[ItemPrior, RowEstimate] | None,
     ) -> NDArray[np.float64]:
         """Return the rows of new items with such mean states."""
-        rows = self.estimate.rows(means, counts)
+        popularity = np.maximum(counts, self.expected_count)
+        expected, surprises = self.row_trend.at(popularity), means - self.state_trend.at(popularity)
+        rows = expected + self.estimate.rows(surprises, counts)
         if prior is not None and (described := prior[0].has(item_ids)).any():
-            expected, states = prior[0].predict(item_ids[described])
-            rows[described] = prior[1].rows(means[described], counts[described], expected, states)
+            said, said_states = prior[0].predict(item_ids[described])
+            unsaid = prior[1].rows(surprises[described] - said_states, counts[described])
+            rows[described] = expected[described] + said + unsaid
         if self.model.config.similarity == "cosine":
             rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(np.float32).tiny)
         return rows
