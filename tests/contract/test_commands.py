@@ -74,7 +74,7 @@ def test_every_option_has_help(name: str) -> None:
 
 def test_the_commands_are_those_whose_names_stay() -> None:
     assert set(main.commands) == {
-        "train", "evaluate", "export", "report", "verify", "inspect", "recommend", "score", "bench",
+        "train", "evaluate", "add-items", "export", "report", "verify", "inspect", "recommend", "score", "bench",
     }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ LAYERS = {
         "network",
         "training evaluation",
         "run",
+        "new_items",
         "cli",
         "__init__",
     ),

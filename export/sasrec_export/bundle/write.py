@@ -33,6 +33,7 @@ from sasrec_runtime.engines.open import open_session
 from sasrec_runtime.manifest import FileEntry, Manifest, ModelCard, Provenance, Variant, Vocabulary
 from sasrec_runtime.recommender import Recommender
 from sasrec_train.log.interactions import Histories
+from sasrec_train.new_items import record
 from sasrec_train.run import Run
 from sasrec_train.split import Split
 
@@ -97,10 +98,15 @@ def write_bundle(
     with atomic_folder.staged(out, BUNDLE, force=force, inputs=[run.path]) as folder:
         say("loading the trained model")
         split = run.split()
-        histories = calibration.sample(split.train, max_len=run.model_config.max_len, seed=run.seed)
+        added = record.read(run)
+        histories = calibration.sample(
+            split.train.up_to(added.trained_items), max_len=run.model_config.max_len, seed=run.seed
+        )
         network = run.model()
         check_weights(network)
-        model = ExportModel(network, calibration=histories, top_k=min(top_k, run.interactions.n_items))
+        model = ExportModel(
+            network, calibration=histories, top_k=min(top_k, run.interactions.n_items), parts=added.parts
+        )
         plans = [_with_places(plan, run) for plan in plans]
         manifest = _describe(run, split, folder)
         requests = _requests(run, split, manifest)

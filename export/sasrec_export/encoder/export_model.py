@@ -1,6 +1,6 @@
 """A trained model made ready for the writers of variants: its encoder compiled, its item table quantized."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ from sasrec_export.table.quantized_table import QuantizedTable
 from sasrec_export.table.score_hessian import score_hessian
 from sasrec_export.table.spec import TableSpec, Transform
 from sasrec_export.table.transform import Matrix
-from sasrec_export.table.transform_search import TransformSearch
+from sasrec_export.table.transform_search import TransformSearch, quantize_under
 from sasrec_runtime.signature import PAD_ID
 from sasrec_train.network.model import SASRec
 
@@ -74,9 +74,14 @@ class ExportModel:
         calibration: int32 (R, max_len), real histories, left-padded: activations, user vectors and the Hessian of the
             score error are measured on them.
         top_k: Items that a `recommend` of fixed k returns.
+        parts: How many items were trained, then how many each `add-items` added; None: all were trained. Whatever is
+            chosen for the table is chosen by the trained items alone, and each part is rounded by itself, so that the
+            rows of a RUN are bit for bit those of a RUN with more items.
     """
 
-    def __init__(self, model: SASRec, *, calibration: NDArray[np.int32], top_k: int):
+    def __init__(
+        self, model: SASRec, *, calibration: NDArray[np.int32], top_k: int, parts: Sequence[int] | None = None
+    ):
         self.model = model
         self.calibration = calibration
         self.top_k = top_k
@@ -84,6 +89,8 @@ class ExportModel:
         self.table: NDArray[np.float32] = np.array(model.item_table)
         """The item table, float32 (V, D); the padding row is zero, as the model reads it."""
         self.table[PAD_ID] = 0.0
+        ends = (np.cumsum(parts)[:-1] + 1).tolist() if parts else []
+        self._trained, *self._added = np.split(self.table, ends)
 
     @cached_property
     def encode(self) -> Callable[..., Any]:
@@ -110,25 +117,31 @@ class ExportModel:
         key = qmax, transform  # what rounding depends on: half-precision scales come after it
         if key not in self._quantized:
             if transform == "none":
-                self._quantized[key] = quantize_for_scores(self.table, self.hessian, qmax)
+                trained = quantize_for_scores(self._trained, self.hessian, qmax)
             else:
                 search = self._search
-                self._quantized[key] = search.smoothed(qmax) if transform == "smooth" else search.whitened(qmax)
+                trained = search.smoothed(qmax) if transform == "smooth" else search.whitened(qmax)
+            added = [quantize_under(trained.transform, part, self.hessian, qmax) for part in self._added]
+            self._quantized[key] = QuantizedTable(
+                np.concatenate([part.values for part in (trained, *added)]),
+                np.concatenate([part.scales for part in (trained, *added)]),
+                trained.transform,
+            )
         return self._quantized[key]
 
     @cached_property
     def users(self) -> NDArray[np.float32]:
         """User vectors of the calibration histories, float32 (R, D)."""
-        return self._users_of(self.table, self.calibration)
+        return self._users_of(self._trained, self.calibration)
 
     @cached_property
     def hessian(self) -> NDArray[np.float64]:
         """Hessian of the score error of a row, float64 (D, D), see `score_hessian`."""
-        return score_hessian(self.encode, self.table, self.calibration, self.users)
+        return score_hessian(self.encode, self._trained, self.calibration, self.users)
 
     @cached_property
     def _search(self) -> TransformSearch:
-        return TransformSearch(self.table, self.calibration, self._users_of, self.hessian)
+        return TransformSearch(self._trained, self.calibration, self._users_of, self.hessian)
 
     def _users_of(self, table: NDArray[np.float32], histories: NDArray[np.int32]) -> NDArray[np.float32]:
         """User vectors of a model with that table, (R, D)."""

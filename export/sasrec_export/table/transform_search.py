@@ -26,7 +26,7 @@ from sasrec_export.table.transform import Matrix
 from sasrec_export.table.user_rounding import round_users
 from sasrec_runtime.signature import PAD_ID
 
-__all__ = ["TransformSearch", "overlap"]
+__all__ = ["TransformSearch", "overlap", "quantize_under"]
 
 SMOOTHING = (0.0, 0.15, 0.3, 0.5)
 """Exponents tried on the users' second moment: 0 leaves it as it is, 1 would even it out wholly."""
@@ -80,22 +80,27 @@ class TransformSearch:
     def _best(self, qmax: int, candidates: Iterable[Matrix]) -> QuantizedTable:
         best = max(candidates, key=lambda transform: self._kept(qmax, transform))
         # A diagonal of ones is kept as None, which costs a variant nothing.
-        return self._quantized(self._table, qmax, None if (best == 1).all() and best.ndim == 1 else best)
+        chosen = None if (best == 1).all() and best.ndim == 1 else best
+        return quantize_under(chosen, self._table, self._hessian, qmax)
 
     def _kept(self, qmax: int, transform: Matrix) -> float:
         """Return overlap@10 with the float table on the sample, user vectors rounded as integer scoring does."""
-        sample = self._quantized(self._table[self._ids], qmax, transform)
+        sample = quantize_under(transform, self._table[self._ids], self._hessian, qmax)
         read = self._table.copy()  # only the sample is rounded: histories hold no other items
         read[self._ids] = sample.dequantize()
         users = round_users(transforms.apply(self._users_of(read, self._histories), transform))
         return overlap(self._lists, _top(users @ (sample.values * sample.scales[:, None]).T))
 
-    def _quantized(self, table: NDArray[np.float32], qmax: int, transform: Matrix | None) -> QuantizedTable:
-        if transform is None:
-            return quantize_for_scores(table, self._hessian, qmax)
-        stored = transforms.apply(table, transforms.inverse(transform))
-        plain = quantize_for_scores(stored, transforms.hessian_in(transform, self._hessian), qmax)
-        return QuantizedTable(plain.values, plain.scales, transform)
+
+def quantize_under(
+    transform: Matrix | None, table: NDArray[np.float32], hessian: NDArray[np.float64], qmax: int
+) -> QuantizedTable:
+    """Return the table (V, D) in [-qmax, qmax] under that transform, rounded so that scores change least."""
+    if transform is None:
+        return quantize_for_scores(table, hessian, qmax)
+    stored = transforms.apply(table, transforms.inverse(transform))
+    plain = quantize_for_scores(stored, transforms.hessian_in(transform, hessian), qmax)
+    return QuantizedTable(plain.values, plain.scales, transform)
 
 
 def _joint(

@@ -9,6 +9,7 @@ import click
 from sasrec_runtime.cli.options import json_option
 from sasrec_runtime.cli.printing import print_lines
 from sasrec_train.cli import config_options
+from sasrec_train.cli.add_items_command import add_items
 from sasrec_train.cli.data_options import LogOptions, data_options
 
 if TYPE_CHECKING:
@@ -187,4 +188,4 @@ def _connect() -> Any:
     return distribute.connect()
 
 
-COMMANDS: tuple[click.Command, ...] = (train, evaluate)
+COMMANDS: tuple[click.Command, ...] = (train, evaluate, add_items)

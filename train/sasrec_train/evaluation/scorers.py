@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sasrec_train.log.interactions import Histories
 from sasrec_train.log.padding import left_padded
 
-__all__ = ["Scorer", "TiledScorer", "model_scorer", "popularity_scorer"]
+__all__ = ["Scorer", "TiledScorer", "model_scorer", "popularity_scorer", "user_vectors", "vector_scorer"]
 
 ENCODER_BATCH = 256  # Histories a model encodes at once, or fewer where they are long:
 MAX_ATTENTION = 2**27  # Attention weights of a block, 0.5 GB.
@@ -48,7 +48,28 @@ def model_scorer(model: Any, histories: Histories, *, encode: Callable[[Any], An
     """
     encode = encode or model.encoder()
     lengths = np.minimum(histories.lengths, model.config.max_len)
-    vectors = np.empty((len(histories), model.config.hidden_dim), np.float32)
+    vectors = user_vectors(model, histories.item_ids, histories.offsets[1:], lengths, encode=encode)
+    return vector_scorer(vectors, np.asarray(model.item_table, np.float32))
+
+
+def user_vectors(
+    model: Any,
+    item_ids: NDArray[np.int32],
+    ends: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    *,
+    encode: Callable[[Any], Any],
+) -> NDArray[np.float32]:
+    """Return the user vectors of histories, (H, D).
+
+    Args:
+        model: A SASRec.
+        item_ids: (N,). Item ids that the histories are parts of.
+        ends: (H,). Index after the newest item of each history.
+        lengths: (H,). Items taken of each, at most max_len.
+        encode: What model.encoder() returned.
+    """
+    vectors = np.empty((ends.size, model.config.hidden_dim), np.float32)
     order = np.argsort(lengths, kind="stable")
     start = 0
     with _explained():
@@ -57,10 +78,9 @@ def model_scorer(model: Any, histories: Histories, *, encode: Callable[[Any], An
             width = max(1, int(lengths[rows[-1]]))
             rows = rows[: max(1, MAX_ATTENTION // (model.config.num_heads * width**2))]
             width = max(1, int(lengths[rows[-1]]))
-            batch = left_padded(histories.item_ids, histories.offsets[1:][rows], lengths[rows], width)
-            vectors[rows] = np.asarray(encode(batch))
+            vectors[rows] = np.asarray(encode(left_padded(item_ids, ends[rows], lengths[rows], width)))
             start += rows.size
-    return vector_scorer(vectors, np.asarray(model.item_table, np.float32))
+    return vectors
 
 
 def _explained() -> AbstractContextManager[None]:

@@ -68,6 +68,13 @@ class Histories:
         within = np.arange(short.offsets[-1]) - np.repeat(short.offsets[:-1], lengths)
         return Histories(short.offsets, self.item_ids[np.repeat(self.offsets[:-1][rows], lengths) + within])
 
+    def up_to(self, item_id: int) -> "Histories":
+        """Return the histories without the items of higher ids."""
+        kept = self.item_ids <= item_id
+        if kept.all():
+            return self
+        return Histories.from_lengths(np.bincount(self.rows()[kept], minlength=len(self)), self.item_ids[kept])
+
     def append(self, item_ids: NDArray[np.int32]) -> "Histories":
         """Return the histories with one more item each, (U,), as the newest."""
         return Histories.from_lengths(self.lengths + 1, np.insert(self.item_ids, self.offsets[1:], item_ids))

@@ -18,7 +18,7 @@ from sasrec_train.errors import RunError
 from sasrec_train.log.interactions import Interactions
 from sasrec_train.run import files, run_config
 from sasrec_train.run.run_config import CONFIG, FORMAT_VERSION, RUN, RunConfig
-from sasrec_train.split import Split, SplitConfig
+from sasrec_train.split import Split, SplitConfig, SplitPoints
 from sasrec_train.training.checkpoints import TRAINING, Checkpoints, folder_of
 from sasrec_train.training.state import Epoch, Step
 
@@ -105,10 +105,17 @@ class Run:
         Raises:
             RunError: split.npz is missing or corrupted.
         """
+        return self.split_points().apply(self.interactions.histories)
+
+    def split_points(self) -> SplitPoints:
+        """Return where the log was split, as positions in the histories.
+
+        Raises:
+            RunError: split.npz is missing or corrupted.
+        """
         if self.config.split is None:
-            return split.leave_one_out(self.interactions)
-        histories = self.interactions.histories
-        return files.read_split(self._as_loaded("split.npz"), histories).apply(histories)
+            return split.split(self.interactions)
+        return files.read_split(self._as_loaded("split.npz"), self.interactions.histories)
 
     def model(self) -> "SASRec":
         """Load the trained network.

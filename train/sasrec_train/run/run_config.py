@@ -5,7 +5,7 @@ import platform
 import re
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -25,7 +25,7 @@ CONFIG = "config.json"
 VERSIONED = ("sasrec-edge", "tensorflow", "keras", "numpy")
 FILES = (
     "model.keras", "users.txt", "items.txt", "titles.txt", "histories.npz", "split.npz", "split.json", "history.csv",
-    "learning_curve.svg", "metrics.json",
+    "learning_curve.svg", "metrics.json", "new_items.json",
 )  # fmt: skip
 
 
@@ -52,6 +52,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The filters that were applied to the log."""
     split: SplitConfig | None = None
     """How the log was split; None in runs older than split.npz: leave-one-out."""
+    added_items: Annotated[int, msgspec.Meta(ge=0)] = 0
+    """Items at the end of the catalogue that `add-items` gave vectors; new_items.json says more of them."""
 
 
 def describe(
@@ -81,7 +83,8 @@ def identity(config: RunConfig) -> dict[str, Any]:
     """Return what a checkpoint must share with the run that continues from it."""
     parts = [part for part in (config.model, config.train, config.filters, config.split) if part is not None]
     fields = {name: value for part in parts for name, value in msgspec.to_builtins(part).items()}
-    return {"n_items": config.model.n_items, "a log of SHA-256": config.data_sha256, **fields}
+    identity = {"n_items": config.model.n_items, "a log of SHA-256": config.data_sha256, **fields}
+    return {**identity, "added items": config.added_items} if config.added_items else identity
 
 
 def read(path: Path) -> RunConfig:
