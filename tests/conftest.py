@@ -8,9 +8,14 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import HealthCheck, settings
 
 if "mix_stderr" in inspect.signature(CliRunner).parameters:  # click 8.1: stdout and stderr are one unless it is told
     CliRunner.__init__ = functools.partialmethod(CliRunner.__init__, mix_stderr=False)
+
+# A busy machine is slow at making inputs, too; that is not a failure of what is tested.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 SHOWN = (
     "numpy", "onnxruntime", "msgspec", "click", "ai-edge-litert", "onnx", "onnx-ir", "tf2onnx", "tensorflow", "keras",
