@@ -85,7 +85,7 @@ def test_the_report_command_judges_the_new_variants(bundle) -> None:
 @pytest.mark.parametrize(
     ("engine", "message"),
     [
-        (Engine("1.23.2", TableSpec("int4", 7), scoring="float"), "no form in ONNX"),
+        (Engine("1.23.2", TableSpec("int4", 7), scoring="float"), "cannot be written to ONNX"),
         (Engine("1.23.2", TableSpec("float32"), "fp16"), "expected 'float' or 'static_int8' in ONNX"),
     ],
 )
