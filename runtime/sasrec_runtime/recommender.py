@@ -121,7 +121,7 @@ class Recommender:
         exclude_seen: bool = True,
         among: Keys | None = None,
         groups: Groups | None = None,
-        exclude_groups: Sequence[str] = (),
+        exclude_groups: Sequence[str] | None = None,
         at_most_per_group: int | None = None,
     ) -> Recommendations:
         """Return the items most likely to come next.
@@ -152,7 +152,7 @@ class Recommender:
         excluded = [] if nothing else self.vocabulary.id_list(exclude, "drop", place="exclude")
         if exclude_seen:
             excluded = excluded + ids if excluded else ids
-        if among is not None or limits_module.are_given(groups, exclude_groups, at_most_per_group):
+        if not (among is None and groups is None and exclude_groups is None and at_most_per_group is None):
             limits = limits_module.limits_of(groups, exclude_groups, at_most_per_group, self.bundle)
             allowed = None if among is None else allowed_set.as_allowed_set(among, self.bundle)
             return self._restricted([(ids, excluded, allowed)], k, limits, BATCH_BYTES)[0]
@@ -176,7 +176,7 @@ class Recommender:
         exclude_seen: bool = True,
         among: Keys | Sequence[Keys | None] | None = None,
         groups: Groups | None = None,
-        exclude_groups: Sequence[str] = (),
+        exclude_groups: Sequence[str] | None = None,
         at_most_per_group: int | None = None,
         batch_bytes: int = BATCH_BYTES,
     ) -> list[Recommendations]:
@@ -205,7 +205,7 @@ class Recommender:
             self.vocabulary.id_list(keys, self._unknown, place=f"histories[{row}]")
             for row, keys in enumerate(arguments.as_lists("histories", histories, "histories"))
         ]
-        if among is not None or limits_module.are_given(groups, exclude_groups, at_most_per_group):
+        if not (among is None and groups is None and exclude_groups is None and at_most_per_group is None):
             limits = limits_module.limits_of(groups, exclude_groups, at_most_per_group, self.bundle)
             sets = allowed_set.allowed_of_rows(among, len(id_lists), self.bundle)
             wanted = [(ids, ids if exclude_seen else [], one) for ids, one in zip(id_lists, sets, strict=True)]

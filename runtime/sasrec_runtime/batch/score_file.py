@@ -191,7 +191,7 @@ def _check_separator(recommender: Recommender, separator: str) -> None:
 def _described(
     among: AllowedSet | None,
     groups: Groups | None = None,
-    exclude_groups: Sequence[str] = (),
+    exclude_groups: Sequence[str] | None = None,
     at_most_per_group: int | None = None,
 ) -> dict[str, str | int | bool]:
     """Return what of the items that may be recommended must be the same for a job to be resumed."""
@@ -201,7 +201,7 @@ def _described(
     if groups is not None:
         described |= {
             "groups_sha256": groups.sha256(),
-            "exclude_groups": msgspec.json.encode([*exclude_groups]).decode(),
+            "exclude_groups": msgspec.json.encode([*(exclude_groups or ())]).decode(),
         }
         described |= {"at_most_per_group": 0 if at_most_per_group is None else at_most_per_group}
     return described

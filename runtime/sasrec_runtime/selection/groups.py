@@ -13,7 +13,7 @@ from sasrec_runtime.errors import RequestError, shown
 from sasrec_runtime.selection import group_file
 from sasrec_runtime.selection.allowed_set import HasBundle, bundle_of
 
-__all__ = ["NO_GROUP", "Groups"]
+__all__ = ["NO_GROUP", "Groups", "as_names"]
 
 NO_GROUP: Final = 0
 """Number of the group of items that have none."""
@@ -105,7 +105,7 @@ class Groups:
         Raises:
             RequestError: There is no group of that name: a name with a typing error would exclude nothing, in silence.
         """
-        return self.items_of({self._number(name, f"{place}[{i}]") for i, name in enumerate(_as_names(names, place))})
+        return self.items_of({self._number(name, f"{place}[{i}]") for i, name in enumerate(as_names(names, place))})
 
     def items_of(self, numbers: Iterable[int]) -> NDArray[np.int32]:
         """Return the items of groups, by their numbers: int32, ids in ascending order."""
@@ -141,7 +141,12 @@ class Groups:
         )
 
 
-def _as_names(names: Iterable[str], place: str) -> list[str]:
+def as_names(names: Iterable[str], place: str) -> list[str]:
+    """Return names of groups as a list; `place` is what messages call them.
+
+    Raises:
+        RequestError: They are a single text, or not a sequence.
+    """
     if isinstance(names, str | bytes) or not isinstance(names, Iterable):
         raise RequestError(f"{place} is {shown(names)}, expected a sequence of names of groups. Put it into a list.")
     return list(names)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from sasrec_runtime.bundle import Bundle
 from sasrec_runtime.errors import RequestError, shown
 from sasrec_runtime.selection import allowed_set
-from sasrec_runtime.selection.groups import NO_GROUP, Groups
+from sasrec_runtime.selection.groups import NO_GROUP, Groups, as_names
 
-__all__ = ["LimitNames", "Limits", "are_given", "limits_of"]
+__all__ = ["LimitNames", "Limits", "limits_of"]
 
 
 class LimitNames(TypedDict, total=False):
@@ -21,8 +21,8 @@ class LimitNames(TypedDict, total=False):
 
     groups: Groups | None
     """The groups of the items."""
-    exclude_groups: Sequence[str]
-    """Names of groups whose items not to return."""
+    exclude_groups: Sequence[str] | None
+    """Names of groups whose items not to return; None: no group."""
     at_most_per_group: int | None
     """Items of one group at most; None: any number."""
 
@@ -70,14 +70,8 @@ class Limits(NamedTuple):
         return self.groups.items_of(group for group, count in counts.items() if count == self.at_most)
 
 
-def are_given(groups: Groups | None, exclude_groups: Sequence[str], at_most_per_group: int | None) -> bool:
-    """Say whether a request has any of these arguments: most have none, and go a shorter way."""
-    is_default = isinstance(exclude_groups, tuple) and not exclude_groups
-    return groups is not None or at_most_per_group is not None or not is_default
-
-
 def limits_of(
-    groups: Groups | None, exclude_groups: Sequence[str], at_most_per_group: int | None, bundle: Bundle
+    groups: Groups | None, exclude_groups: Sequence[str] | None, at_most_per_group: int | None, bundle: Bundle
 ) -> Limits:
     """Return what these arguments of a request mean.
 
@@ -90,14 +84,15 @@ def limits_of(
             f"groups is {shown(groups)}, expected Groups. "
             "Make them once, by Groups.load(file, recommender) or Groups.of(mapping, recommender)."
         )
+    excluded = [] if exclude_groups is None else as_names(exclude_groups, "exclude_groups")
     at_most = None if at_most_per_group is None else _whole(at_most_per_group)
     if groups is None:
         needs = "at_most_per_group" if at_most is not None else "exclude_groups"
-        if at_most is not None or len(exclude_groups):
+        if at_most is not None or excluded:
             raise RequestError(f"{needs} is given without groups, expected both. Give the groups of the items, too.")
         return Limits(np.empty(0, np.int32), None, 0)
     allowed_set.check_same_vocabulary("groups", groups.vocabulary_sha256, bundle)
-    left_out = groups.members(exclude_groups)
+    left_out = groups.members(excluded)
     return Limits(left_out, groups if at_most is not None else None, at_most or 0)
 
 

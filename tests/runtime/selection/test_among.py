@@ -1,5 +1,6 @@
 """Allowed sets: `among` gives the best of them, on each runtime and by either entry."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from sasrec_runtime.errors import HistoryError, RequestError, SasrecError
 from sasrec_runtime.recommendations import Item, Recommendations
 from sasrec_runtime.recommender import Recommender
 from sasrec_runtime.selection.allowed_set import AllowedSet
+
+FROZEN = Path(__file__).parents[2] / "golden" / "bundle_v2"
 
 both_entries = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # `entry` stays for all examples
 
@@ -157,3 +160,17 @@ def test_a_set_of_another_bundle_is_refused(recommender: Recommender) -> None:
 def test_k_is_checked_as_without_a_set(bundle: Bundle) -> None:
     with pytest.raises(RequestError, match=r"k is 8, expected 1…7"):
         Recommender.load(bundle).recommend(["apple"], 8, among=["figs"])
+
+
+@pytest.mark.parametrize("variant", ["onnx-wi8", "onnx-fp32", "tflite-wi8", "tflite-fp32"])
+def test_a_quantized_variant_gives_the_scores_of_score(variant: str) -> None:
+    if variant.startswith("tflite"):
+        pytest.importorskip("ai_edge_litert")
+    quantized = Recommender.load(FROZEN, variant=variant)
+    catalogue = quantized.vocabulary.keys[1:]
+    history, among = catalogue[:5], catalogue[3:30:2]
+    left = [key for key in among if key not in history]
+    scores = dict(zip(left, quantized.score(history, left).tolist(), strict=True))
+    answer = quantized.recommend(history, 5, among=among)
+    assert keys_of(answer) == sorted(left, key=lambda key: (-scores[key], catalogue.index(key)))[:5]
+    np.testing.assert_allclose([item.score for item in answer], [scores[key] for key in keys_of(answer)], rtol=1e-5)

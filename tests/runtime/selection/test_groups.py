@@ -81,7 +81,9 @@ def test_newcomers_get_popular_items_under_the_same_limits(recommender: Recommen
 
 def test_groups_alone_change_nothing(recommender: Recommender) -> None:
     groups = Groups.of(KINDS, recommender)
-    assert recommender.recommend(["apple"], 5, groups=groups) == recommender.recommend(["apple"], 5)
+    plain = recommender.recommend(["apple"], 5)
+    assert recommender.recommend(["apple"], 5, groups=groups) == plain
+    assert recommender.recommend(["apple"], 5, exclude_groups=[]) == plain
 
 
 def test_groups_know_their_names_and_items(recommender: Recommender) -> None:
