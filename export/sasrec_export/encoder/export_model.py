@@ -86,11 +86,13 @@ class ExportModel:
         self.calibration = calibration
         self.top_k = top_k
         self._quantized: dict[tuple[int, Transform], QuantizedTable] = {}
-        self.table: NDArray[np.float32] = np.array(model.item_table)
-        """The item table, float32 (V, D); the padding row is zero, as the model reads it."""
-        self.table[PAD_ID] = 0.0
         ends = (np.cumsum(parts)[:-1] + 1).tolist() if parts else []
-        self._trained, *self._added = np.split(self.table, ends)
+        # Part by part: a sum over a row may round otherwise in a table of another size.
+        rows = np.split(np.asarray(model.item_embedding.embeddings), ends)
+        self._trained, *self._added = (np.array(model.item_vectors(part)) for part in rows)
+        self._trained[PAD_ID] = 0.0
+        self.table: NDArray[np.float32] = np.concatenate([self._trained, *self._added])
+        """The item table, float32 (V, D); the padding row is zero, as the model reads it."""
 
     @cached_property
     def encode(self) -> Callable[..., Any]:

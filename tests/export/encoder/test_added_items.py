@@ -13,7 +13,7 @@ from sasrec_train.new_items.enlarged_network import enlarged
 
 pytestmark = pytest.mark.tf
 
-N, NEW, D, T = 5000, 3, 32, 6  # more rows than are rounded at once, so that the last chunk is not full
+N, NEW, D, T = 1598, 84, 64, 6
 SPECS = sorted({engine.table for recipe in RECIPES.values() for engine in recipe.engines.values()}, key=str)
 
 
@@ -22,11 +22,11 @@ def exported() -> tuple[ExportModel, ExportModel]:
     rng = np.random.default_rng(0)
     config = ModelConfig(n_items=N, max_len=T, hidden_dim=D, ffn_dim=D, num_blocks=1, similarity="cosine")
     model = SASRec(config)
-    larger = enlarged(model, rng.normal(size=(NEW, D)).astype(np.float32))
+    larger = enlarged(model, rng.uniform(-1, 1, (NEW, D)).astype(np.float32))
     histories = rng.integers(1, N + 1, (200, T)).astype(np.int32)
     return (
         ExportModel(model, calibration=histories, top_k=5),
-        ExportModel(larger, calibration=histories, top_k=5, parts=[N, 2, NEW - 2]),
+        ExportModel(larger, calibration=histories, top_k=5, parts=[N, 4, NEW - 4]),
     )
 
 
@@ -42,5 +42,5 @@ def test_old_rows_of_a_quantized_table_are_equal_bit_for_bit(exported, spec) -> 
 def test_new_rows_are_rounded_as_well_as_old_ones(exported, spec) -> None:
     table = exported[1].item_table(spec)
     errors = np.square(table.effective() - table.trained).sum(axis=1)
-    assert errors[N + 1 :].max() < 3 * errors[1 : N + 1].max()
+    assert errors[N + 1 :].mean() < 1.2 * errors[1 : N + 1].mean()
     assert np.square(table.trained[N + 1 :]).sum(axis=1) == pytest.approx(np.ones(NEW), abs=1e-5)
