@@ -31,6 +31,7 @@ LAYERS = {
         "datasets split negatives",
         "network",
         "training evaluation",
+        "warm_start",
         "run",
         "new_items",
         "cli",

@@ -9,7 +9,7 @@ from sasrec_train import loss_registry
 from sasrec_train.adaptive import NOTHING, Adapted
 from sasrec_train.errors import ConfigError
 
-__all__ = ["ADAPTIVE", "PRESETS", "ModelConfig", "TrainConfig", "preset"]
+__all__ = ["ADAPTIVE", "PRESETS", "ModelConfig", "TrainConfig", "model_config", "preset", "train_config"]
 
 # Bounds far beyond what is of use, and below what overflows or fills any memory.
 MAX_LEARNING_RATE = 1.0
@@ -197,8 +197,26 @@ def preset(
     train_fields = {**chosen["train"], **of_log.train, **(train or {})}
     if "epochs" in (train or {}) and "min_steps" not in (train or {}):
         train_fields["min_steps"] = 0  # --epochs alone means exactly so many
-    train_config = _convert(train_fields, TrainConfig).resolved(n_items)
-    return _convert({**chosen["model"], **of_log.model, **(model or {}), "n_items": n_items}, ModelConfig), train_config
+    training = train_config(train_fields, n_items=n_items)
+    return model_config({**chosen["model"], **of_log.model, **(model or {}), "n_items": n_items}), training
+
+
+def model_config(fields: Mapping[str, Any]) -> ModelConfig:
+    """Return the network of these fields.
+
+    Raises:
+        ConfigError: A field is unknown or out of its range.
+    """
+    return _convert(fields, ModelConfig)
+
+
+def train_config(fields: Mapping[str, Any], *, n_items: int) -> TrainConfig:
+    """Return the training configuration of these fields, its loss resolved for a catalogue of that size.
+
+    Raises:
+        ConfigError: A field is unknown or out of its range.
+    """
+    return _convert(fields, TrainConfig).resolved(n_items)
 
 
 def _convert(fields: Mapping[str, Any], kind: type[Config]) -> Config:

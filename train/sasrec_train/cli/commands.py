@@ -11,6 +11,7 @@ from sasrec_runtime.cli.printing import print_lines
 from sasrec_train.cli import config_options
 from sasrec_train.cli.add_items_command import add_items
 from sasrec_train.cli.data_options import LogOptions, data_options
+from sasrec_train.cli.warm_start_options import Origin, warm_start_options
 
 if TYPE_CHECKING:
     from sasrec_train.training.state import Epoch
@@ -28,6 +29,7 @@ __all__ = ["COMMANDS"]
     help="Where every option below starts from.",
 )
 @config_options.add
+@warm_start_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write, a RUN.")
 @click.option("--force", is_flag=True, help="Replace an existing RUN, once the new one is whole.")
 @click.option("--resume", is_flag=True, help="Continue an unfinished training of the same log and options.")
@@ -38,16 +40,23 @@ __all__ = ["COMMANDS"]
     type=config_options.Number(min=0),
     help="Time between checkpoints within an epoch; there is one after each epoch.",
 )
+@click.option(
+    "--optimizer-state/--no-optimizer-state",
+    default=False,
+    show_default=True,
+    help="Write the state of Adam too, for a training that starts from this RUN.",
+)
 @click.option("--tensorboard", type=click.Path(path_type=Path), help="Folder to write TensorBoard events to.")
 @click.option("--distribute", type=click.Choice(["multi-worker"]), help="Train with the other workers of TF_CONFIG.")
 @json_option
 def train(
     source: LogOptions,
-    preset: str,
+    origin: Origin,
     out: Path,
     force: bool,
     resume: bool,
     checkpoint_minutes: float,
+    optimizer_state: bool,
     tensorboard: Path | None,
     distribute: str | None,
     as_json: bool,
@@ -61,41 +70,40 @@ def train(
 
     Example: sasrec-edge train --data ml-100k --out run
     """
-    from sasrec_train import adaptive, config, errors, run, tensorflow_import
+    from sasrec_train import errors, run, tensorflow_import
     from sasrec_train.cli import console
 
     chosen: dict[str, Any] = {
         "model": config_options.chosen(config_options.MODEL_OPTIONS, fields),
         "train": config_options.chosen(config_options.TRAIN_OPTIONS, fields),
     }
-    config.preset(preset, n_items=1, **chosen)  # so that a bad option is said before a long log is read
+    origin.load()
+    origin.check(chosen)  # so that a bad option is said before a long log is read
     with console.notes():
         workers = _connect() if distribute else None
         chief = workers is None or workers.rank == 0
         if chief:
-            inputs = source.files()
+            inputs = [*source.files(), *([] if origin.path is None else [origin.path])]
             run.check(out, force=force, resume=resume, inputs=inputs, may_be_finished=True)
-        log = source.load()
-        adapted = adaptive.adapt(adaptive.profile(log.histories.lengths, log.n_items))
-        configs = config.preset(preset, n_items=log.n_items, adapted=adapted, **chosen)
+        log = origin.with_vanished(source.load())
+        configs = origin.configs(log, chosen)
         config_options.refuse_idle(configs[1], chosen["train"])
-        given = {*chosen["model"], *chosen["train"]}
-        fitted = adapted.explanation(given) if preset in config.ADAPTIVE else ""
-        if fitted and chief:
-            print_lines(f"Fitted to the log: {fitted}.", err=True)
+        begin: dict[str, Any] = {"init_from": origin.run, "stay_near": origin.stay_near}
         if chief and resume and not force:
-            if done := run.finished(out, log, *configs, split_config=source.split):
+            if done := run.finished(out, log, *configs, split_config=source.split, **begin):
                 click.echo(f"{out} is of this log and these options already.", err=True)
                 _print_metrics(done.metrics, as_json=as_json)
                 return
             run.check(out, force=force, resume=resume, inputs=inputs)
+        if chief and (why := origin.explain(configs, chosen["train"])):
+            print_lines(why, err=True)
         tensorflow_import.import_tensorflow()
         from sasrec_train.training import distribute as workers_module
         from sasrec_train.training import tensorboard as board
 
         try:
             if workers is not None and not chief:
-                run.join(log, *configs, split_config=source.split, workers=workers)
+                run.join(log, *configs, split_config=source.split, workers=workers, **begin)
                 print_lines(f"worker {workers.rank} is done; worker 0 writes {out}", err=True)
                 return
             with console.progress(plain=as_json) as show, board.events(tensorboard) as record:
@@ -108,8 +116,8 @@ def train(
                     log,
                     *configs,
                     out,
-                    preset=preset,
-                    fitted=fitted,
+                    preset=origin.preset,
+                    fitted=origin.fitted,
                     split_config=source.split,
                     force=force,
                     resume=resume,
@@ -118,6 +126,9 @@ def train(
                     on_step=show.step,
                     workers=workers,
                     inputs=inputs,
+                    keep_optimizer=optimizer_state,
+                    say=lambda sentence: print_lines(sentence, err=True),
+                    **begin,
                 )
         except errors.WorkerLostError as error:
             workers_module.restart(error)

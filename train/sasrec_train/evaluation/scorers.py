@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from sasrec_train.log.interactions import Histories
 from sasrec_train.log.padding import left_padded
 
-__all__ = ["Scorer", "TiledScorer", "model_scorer", "popularity_scorer", "user_vectors", "vector_scorer"]
+__all__ = [
+    "Scorer",
+    "TiledScorer",
+    "model_scorer",
+    "popularity_scorer",
+    "user_vectors",
+    "vector_scorer",
+    "window_vectors",
+]
 
 ENCODER_BATCH = 256  # Histories a model encodes at once, or fewer where they are long:
 MAX_ATTENTION = 2**27  # Attention weights of a block, 0.5 GB.
@@ -39,20 +47,32 @@ class TiledScorer:
 def model_scorer(model: Any, histories: Histories, *, encode: Callable[[Any], Any] | None = None) -> TiledScorer:
     """Return the scorer of a SASRec model over the given histories.
 
-    Histories are encoded once, those of like length together, so that short ones cost little.
-
     Args:
         model: A SASRec.
         histories: One history per row that will be asked for.
         encode: What model.encoder() returned; give it where the same model is scored again and again.
     """
-    encode = encode or model.encoder()
-    lengths = np.minimum(histories.lengths, model.config.max_len)
-    vectors = user_vectors(model, histories.item_ids, histories.offsets[1:], lengths, encode=encode)
-    return vector_scorer(vectors, np.asarray(model.item_table, np.float32))
+    return vector_scorer(user_vectors(model, histories, encode=encode), np.asarray(model.item_table, np.float32))
 
 
 def user_vectors(
+    model: Any, histories: Histories, *, encode: Callable[[Any], Any] | None = None
+) -> NDArray[np.float32]:
+    """Return the user vector of each history, float32 (U, D).
+
+    Histories are encoded once, those of like length together, so that short ones cost little.
+
+    Args:
+        model: A SASRec.
+        histories: What is encoded; the newest max_len items of each are read.
+        encode: What model.encoder() returned; give it where the same model encodes again and again.
+    """
+    encode = encode or model.encoder()
+    lengths = np.minimum(histories.lengths, model.config.max_len)
+    return window_vectors(model, histories.item_ids, histories.offsets[1:], lengths, encode=encode)
+
+
+def window_vectors(
     model: Any,
     item_ids: NDArray[np.int32],
     ends: NDArray[np.int64],
@@ -60,12 +80,12 @@ def user_vectors(
     *,
     encode: Callable[[Any], Any],
 ) -> NDArray[np.float32]:
-    """Return the user vectors of histories, (H, D).
+    """Return the user vectors of windows of histories, float32 (H, D).
 
     Args:
         model: A SASRec.
         item_ids: (N,). Item ids that the histories are parts of.
-        ends: (H,). Index after the newest item of each history.
+        ends: (H,). Index after the newest item of each window.
         lengths: (H,). Items taken of each, at most max_len.
         encode: What model.encoder() returned.
     """

@@ -70,7 +70,7 @@ class Prefixes:
         longest = model.config.max_len
         starts = np.maximum(self._starts[places.users], self._ends[places.positions] - longest)
         lengths = self._ends[places.positions] - starts
-        return scorers.user_vectors(model, self._known_ids, starts + lengths, lengths, encode=encode)
+        return scorers.window_vectors(model, self._known_ids, starts + lengths, lengths, encode=encode)
 
 
 def _slices(item_ids: NDArray[np.int32], starts: NDArray[np.int64], ends: NDArray[np.int64]) -> Histories:

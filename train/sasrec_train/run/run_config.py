@@ -22,11 +22,23 @@ __all__ = ["CONFIG", "FILES", "FORMAT_VERSION", "RUN", "RunConfig", "describe", 
 
 FORMAT_VERSION = 1
 CONFIG = "config.json"
+OPTIMIZER = "optimizer.npz"
+WARM_START = "warm_start.json"
+MAX_STAY_NEAR = 1e6
 VERSIONED = ("sasrec-edge", "tensorflow", "keras", "numpy")
 FILES = (
     "model.keras", "users.txt", "items.txt", "titles.txt", "histories.npz", "split.npz", "split.json", "history.csv",
-    "learning_curve.svg", "metrics.json", "new_items.json",
+    "learning_curve.svg", "metrics.json", "new_items.json", OPTIMIZER, WARM_START,
 )  # fmt: skip
+
+
+class WarmStartConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The RUN that a training started from."""
+
+    run_sha256: str
+    """Run.sha256 of it."""
+    stay_near: Annotated[float, msgspec.Meta(ge=0.0, le=MAX_STAY_NEAR)] = 0.0
+    """Weight of the distance of item vectors from those of that RUN."""
 
 
 class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,6 +66,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How the log was split; None in runs older than split.npz: leave-one-out."""
     added_items: Annotated[int, msgspec.Meta(ge=0)] = 0
     """Items at the end of the catalogue that `add-items` gave vectors; new_items.json says more of them."""
+    warm_start: WarmStartConfig | None = None
+    """The RUN that training started from; None where it began at random."""
 
 
 def describe(
@@ -62,6 +76,8 @@ def describe(
     train: TrainConfig,
     split_config: SplitConfig,
     preset: str,
+    warm_start: WarmStartConfig | None = None,
+    *,
     fitted: str = "",
 ) -> RunConfig:
     """Return the configuration of a RUN that is to be made here and now."""
@@ -76,6 +92,7 @@ def describe(
         versions={"python": platform.python_version(), **{name: metadata.version(name) for name in VERSIONED}},
         filters=interactions.filters,
         split=split_config,
+        warm_start=warm_start,
     )
 
 
@@ -83,8 +100,13 @@ def identity(config: RunConfig) -> dict[str, Any]:
     """Return what a checkpoint must share with the run that continues from it."""
     parts = [part for part in (config.model, config.train, config.filters, config.split) if part is not None]
     fields = {name: value for part in parts for name, value in msgspec.to_builtins(part).items()}
-    identity = {"n_items": config.model.n_items, "a log of SHA-256": config.data_sha256, **fields}
-    return {**identity, "added items": config.added_items} if config.added_items else identity
+    origin = config.warm_start
+    started = {
+        "a start from a RUN of SHA-256": None if origin is None else origin.run_sha256,
+        "stay_near": None if origin is None else origin.stay_near,
+    }
+    added = {"added items": config.added_items} if config.added_items else {}
+    return {"n_items": config.model.n_items, "a log of SHA-256": config.data_sha256, **started, **fields, **added}
 
 
 def read(path: Path) -> RunConfig:

@@ -28,6 +28,7 @@ from sasrec_train.training import memory_estimate
 from sasrec_train.training.batches import Batches
 from sasrec_train.training.checkpoints import Checkpoints
 from sasrec_train.training.distribute import ALONE, Workers
+from sasrec_train.training.start import Moments, Start
 from sasrec_train.training.state import Epoch, Progress, Step
 from sasrec_train.training.train_step import Trainer
 
@@ -47,6 +48,10 @@ class Trained:
     """Every epoch trained."""
     best_epoch: int
     """The epoch the weights are from."""
+    before: dict[str, float] | None = None
+    """Validation metrics before the first step, where the training had a start."""
+    moments: Moments | None = None
+    """State of Adam after the last step, where it was asked for."""
 
 
 def train(
@@ -59,6 +64,8 @@ def train(
     on_step: Callable[[Step], None] | None = None,
     checkpoints: Checkpoints | None = None,
     workers: Workers = ALONE,
+    start: Start | None = None,
+    keep_moments: bool = False,
 ) -> Trained:
     """Train SASRec on a log. The same arguments on the same machine give the same weights.
 
@@ -71,6 +78,8 @@ def train(
         on_step: Called after each step.
         checkpoints: Where the state is saved; training continues from those that exist.
         workers: The training workers; all of them call this with the same log and configurations.
+        start: The state to begin with; None: at random.
+        keep_moments: Return the state of Adam too, two arrays of the size of each weight.
 
     Raises:
         ConfigError: The network is made for another catalogue, or training diverges.
@@ -93,7 +102,8 @@ def train(
         )
     memory_estimate.refuse_too_large(model_config, train_config, batches.positions_per_batch)
     with engine_errors.explained("training"):
-        return _Run(split, batches, model_config, train_config, on_epoch, on_step, checkpoints, workers).train()
+        run = _Run(split, batches, model_config, train_config, on_epoch, on_step, checkpoints, workers, start)
+        return run.train(keep_moments=keep_moments)
 
 
 def _batches(split: Split, model: ModelConfig, config: TrainConfig) -> Batches:
@@ -125,8 +135,10 @@ class _Run:
         on_step: Callable[[Step], None] | None,
         checkpoints: Checkpoints | None,
         workers: Workers,
+        start: Start | None,
     ):
         self.config = config
+        self.start = start
         self.batches = batches
         self.on_epoch = on_epoch
         self.on_step = on_step
@@ -151,12 +163,17 @@ class _Run:
             positions_per_batch=batches.positions_per_batch,
             log_probabilities=batches.log_probabilities,
             workers=workers,
+            start=start,
         )
         self.progress = Progress()
         self.epoch = 0  # finished epochs; only the chief keeps them in `progress`
         self.best: list[Any] = []
 
-    def train(self) -> Trained:
+    def train(self, *, keep_moments: bool) -> Trained:
+        before = None
+        if self.start is not None and self.workers.rank == 0:
+            self.evaluated.set_weights(self.trainer.network.get_weights())
+            before = self._validate()
         self._restore()
         while not self._chief_says(finished=self._is_finished()):
             self._train_epoch()
@@ -166,7 +183,8 @@ class _Run:
             self.progress.batch, self.progress.seconds = 0, 0.0
         if self.best:
             self.evaluated.set_weights(self.best)
-        return Trained(self.evaluated, self.progress.epochs, self.progress.best_epoch)
+        moments = self.trainer.moments() if keep_moments else None
+        return Trained(self.evaluated, self.progress.epochs, self.progress.best_epoch, before, moments)
 
     def _restore(self) -> None:
         """Continue from the last checkpoint; every worker gets the chief's state."""
@@ -241,13 +259,11 @@ class _Run:
         self.trainer.copy_weights(self.evaluated)
         if not all(np.isfinite(weight).all() for weight in self.evaluated.get_weights()):
             raise self._diverged("weights that are not finite numbers")
-        scorer = evaluate.model_scorer(self.evaluated, self.validation.histories, encode=self.encode)
-        ranks, _ = evaluate.rank(scorer, self.validation, n_items=self.evaluated.config.n_items, num_negatives=0)
         epoch = Epoch(
             epoch=self.epoch + 1,
             total=self.num_epochs,
             loss=loss,
-            validation=metrics.ranking_metrics(ranks),
+            validation=self._validate(),
             seconds=self.progress.seconds,
             validation_seconds=time.perf_counter() - started,
         )
@@ -259,6 +275,12 @@ class _Run:
             self.checkpoints.draw(self.progress)
         if self.on_epoch is not None:
             self.on_epoch(epoch)
+
+    def _validate(self) -> dict[str, float]:
+        """Return the metrics of the validation items."""
+        scorer = evaluate.model_scorer(self.evaluated, self.validation.histories, encode=self.encode)
+        ranks, _ = evaluate.rank(scorer, self.validation, n_items=self.evaluated.config.n_items, num_negatives=0)
+        return metrics.ranking_metrics(ranks)
 
     def _refuse_divergence(self, loss: float) -> None:
         network = self.evaluated.config

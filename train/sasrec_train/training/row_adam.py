@@ -25,19 +25,26 @@ class LearningRate:
     Args:
         config: Learning rate, schedule and β₂.
         total_steps: Steps after which a cosine schedule ends.
+        earlier: Steps that the moments have seen before this run; they count in Adam's bias corrections, not in the
+            schedule.
     """
 
-    def __init__(self, config: TrainConfig, total_steps: int):
+    def __init__(self, config: TrainConfig, total_steps: int, earlier: int = 0):
         self.beta_2 = config.beta_2
+        self.earlier = earlier
         self._first = config.learning_rate
         self._total = max(1, total_steps)
         self._cosine = config.schedule == "cosine"
 
     def __call__(self, step: Any) -> Any:
         """Return α of steps numbered from 1, float32 of any shape: the learning rate × √(1 - β₂ᵗ) / (1 - β₁ᵗ)."""
-        step = tf.cast(step, tf.float32)
-        corrected = tf.sqrt(1.0 - tf.pow(self.beta_2, step)) / (1.0 - tf.pow(BETA_1, step))
+        taken = self.taken(step)
+        corrected = tf.sqrt(1.0 - tf.pow(self.beta_2, taken)) / (1.0 - tf.pow(BETA_1, taken))
         return self.learning_rate(step) * corrected
+
+    def taken(self, step: Any) -> Any:
+        """Return t, the steps that the moments have seen, float32: those of this run and the earlier ones."""
+        return tf.cast(step + self.earlier, tf.float32)
 
     def learning_rate(self, step: Any) -> Any:
         """Return the schedule's learning rate of steps numbered from 1, float32 of any shape.
@@ -82,14 +89,14 @@ class WeightAdam:
 
     def apply(self, gradients: list[Any], step: Any) -> None:
         """Take the step of that number, from 1, with one gradient per weight, each of the weight's shape."""
-        correction = tf.cast(step, tf.float32)
+        taken = self._rate.taken(step)
         for weight, first, second, gradient in zip(self.weights, self.first, self.second, gradients, strict=True):
             tf.raw_ops.ResourceApplyAdam(
                 var=weight.handle,
                 m=first.handle,
                 v=second.handle,
-                beta1_power=tf.pow(BETA_1, correction),
-                beta2_power=tf.pow(self._rate.beta_2, correction),
+                beta1_power=tf.pow(BETA_1, taken),
+                beta2_power=tf.pow(self._rate.beta_2, taken),
                 lr=self._rate.learning_rate(step),
                 beta1=BETA_1,
                 beta2=self._rate.beta_2,
@@ -104,8 +111,17 @@ class WeightAdam:
         """Return the EMA after that many steps, at least 1, or the weights where there is none."""
         if not self.averages:
             return list(self.weights)
-        share = _ema_weight(self._average, step)
+        share = _ema_weight(self._average, self._rate.taken(step))
         return [average / share for average in self.averages]
+
+    def resume(self, first: list[Any], second: list[Any]) -> None:
+        """Go on with moments that have seen the earlier steps; the EMA goes on from the weights as they are now."""
+        for variables, values in ((self.first, first), (self.second, second)):
+            for variable, value in zip(variables, values, strict=True):
+                variable.assign(value)
+        share = _ema_weight(self._average, self._rate.taken(0))
+        for average, weight in zip(self.averages, self.weights, strict=False):
+            average.assign(weight * share)
 
 
 class RowAdam:
@@ -193,7 +209,16 @@ class RowAdam:
 
     def averaged(self, step: Any) -> Any:
         """Return the EMA after that many steps, or the table where there is none. Call catch_up first."""
-        return self.table if self.average is None else self.average / _ema_weight(self._average, step)
+        if self.average is None:
+            return self.table
+        return self.average / _ema_weight(self._average, self._rate.taken(step))
+
+    def resume(self, first: Any, second: Any) -> None:
+        """Go on with moments (V, D) that have seen the earlier steps; the EMA goes on from the table as it is now."""
+        self.first.assign(first)
+        self.second.assign(second)
+        if self.average is not None:
+            self.average.assign(self.table * _ema_weight(self._average, self._rate.taken(0)))
 
     def _write(self, ids: Any, rows: Any, state: Any, step: Any) -> None:
         for variable, value in zip((self.table, self.first, self.second, self.average), (rows, *state), strict=True):
@@ -202,9 +227,9 @@ class RowAdam:
         self.last.scatter_update(tf.IndexedSlices(tf.fill(tf.shape(ids), step), ids))
 
 
-def _ema_weight(decay: float, step: Any) -> Any:
+def _ema_weight(decay: float, taken: Any) -> Any:
     """Return the total weight 1 - mᵗ of t steps in an EMA of decay m that began at zero: the bias correction."""
-    return 1.0 - tf.pow(decay, tf.cast(step, tf.float32))
+    return 1.0 - tf.pow(decay, taken)
 
 
 def _zeros(like: Any, name: str) -> Any:

@@ -10,6 +10,7 @@ from sasrec_train.network.model import SASRec
 from sasrec_train.training.distribute import ALONE, Workers
 from sasrec_train.training.losses.inputs import LossInputs
 from sasrec_train.training.row_adam import LearningRate, RowAdam, WeightAdam
+from sasrec_train.training.start import MAX_STEP, Moments, Start
 
 __all__ = ["Trainer"]
 
@@ -24,6 +25,7 @@ class Trainer:
         positions_per_batch: Mean trained positions of a step; the summed loss is divided by it.
         log_probabilities: (V,), see Batches.log_probabilities; None where nothing is shared.
         workers: The training workers.
+        start: The state to begin with; None: the network's own weights.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Trainer:
         positions_per_batch: float,
         log_probabilities: Any = None,
         workers: Workers = ALONE,
+        start: Start | None = None,
     ):
         self.network = network
         self.config = config
@@ -49,9 +52,15 @@ class Trainer:
         self._whole_table = loss.whole_table or network.config.embedding_l2 > 0
         table = network.item_embedding.embeddings
         weights = [weight.value for weight in network.trainable_variables if weight is not table]
-        rate = LearningRate(config, total_steps)
+        moments = None if start is None else start.moments
+        rate = LearningRate(config, total_steps, 0 if moments is None else moments.step)
         self._rows = RowAdam(table.value, rate, config.average)
         self._weights = WeightAdam(weights, rate, config.average)
+        self._earlier = rate.earlier
+        self._near = self._is_near = None
+        self._stay_near = 0.0
+        if start is not None:
+            self._begin(start)
         ids = tf.TensorSpec((None, None), tf.int32)
         each = tf.TensorSpec((None,), tf.int32)
         own = config.samples and config.negatives == "position"
@@ -63,6 +72,39 @@ class Trainer:
     def __call__(self, *batch: Any) -> None:
         """Take one step with the arrays of a Batch, in its order."""
         self._run(*batch)
+
+    def _begin(self, start: Start) -> None:
+        """Take over weights and moments. The table comes first in both, then the other weights in their order."""
+        for weight, value in zip(self.network.trainable_variables, start.weights, strict=True):
+            weight.assign(value)
+        if start.moments is not None:
+            first, second = (self._table_first(each) for each in (start.moments.first, start.moments.second))
+            self._rows.resume(first[0], second[0])
+            self._weights.resume(first[1:], second[1:])
+        if start.stay_near and start.near is not None and start.is_near is not None:
+            self._stay_near = start.stay_near
+            self._near = tf.constant(start.near)
+            self._is_near = tf.constant(start.is_near.astype("float32"))
+
+    def _table_first(self, values: list[Any]) -> list[Any]:
+        """Return values in the order of trainable_variables with that of the item table first."""
+        table = self.network.item_embedding.embeddings
+        is_table = [weight is table for weight in self.network.trainable_variables]
+        return [values[is_table.index(True)], *(v for v, mine in zip(values, is_table, strict=True) if not mine)]
+
+    def moments(self) -> Moments:
+        """Return the state of Adam. Call catch_up first."""
+        table = self.network.item_embedding.embeddings
+        first, second = iter(self._weights.first), iter(self._weights.second)
+        of_all = [
+            (self._rows.first, self._rows.second) if weight is table else (next(first), next(second))
+            for weight in self.network.trainable_variables
+        ]
+        return Moments(
+            step=min(int(self._step) + self._earlier, MAX_STEP),
+            first=[moment.numpy() for moment, _ in of_all],
+            second=[moment.numpy() for _, moment in of_all],
+        )
 
     def take_loss(self) -> float:
         """Return the sum of the steps' losses since this was last called; a step's is the mean of a position."""
@@ -125,7 +167,11 @@ class Trainer:
             n_items=self.network.config.n_items,
             config=self.config,
         )
-        return self._summed_loss(inputs) / self._positions_per_batch + self._penalty(rows)
+        return (
+            self._summed_loss(inputs) / self._positions_per_batch
+            + self._penalty(rows)
+            + self._distance(vectors, item_ids)
+        )
 
     def _penalty(self, rows: Any) -> Any:
         l2 = self.network.config.embedding_l2
@@ -135,6 +181,17 @@ class Trainer:
         if self.network.config.positions == "learned":
             squares += tf.reduce_sum(tf.square(self.network.position_embedding.embeddings))
         return l2 * squares / self._workers.count  # each worker adds it, and all are summed
+
+    def _distance(self, vectors: Any, item_ids: Any) -> Any:
+        """Return the penalty on the distance of the item vectors from those the training stays near to.
+
+        Only of the rows that the step reads: the others get no gradient, as RowAdam wants it. So an item is pulled as
+        often as it is read; where the loss reads the whole table, in every step.
+        """
+        if not self._stay_near:
+            return 0.0
+        squares = tf.reduce_sum(tf.square(vectors - tf.gather(self._near, item_ids)), axis=-1)
+        return self._stay_near * tf.reduce_sum(squares * tf.gather(self._is_near, item_ids)) / self._workers.count
 
     def copy_weights(self, evaluated: SASRec) -> None:
         """Copy the weights, or their EMA where there is one, to another network of the same configuration.
