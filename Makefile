@@ -8,7 +8,7 @@ EDGE := $(BIN)/sasrec-edge
 DEMO := demo
 JS := runtime/js
 
-.PHONY: help setup js web conformance bench-js demo test test-oldest lint format types goldens docs check-docs dist peers bench-quality bench-training bench-peers bench-memory attack race clean
+.PHONY: help setup js web conformance bench-js demo test test-oldest lint format types goldens docs check-docs dist peers bench-quality bench-warm-start bench-training bench-peers bench-memory attack race clean
 .DEFAULT_GOAL := help
 
 help:  ## Show what there is to make
@@ -97,6 +97,9 @@ $(PEERS)/%/ready: tools/peers/%.txt
 
 bench-quality: setup  ## Train three seeds on DATA (default ml-100k); PRESET=paper for another preset
 	$(BIN)/python tools/bench_quality.py $(or $(DATA),ml-100k) --preset $(or $(PRESET),modern)
+
+bench-warm-start: setup  ## Compare training from yesterday's RUN with training from scratch on DATA (default ml-100k)
+	$(BIN)/python tools/bench_warm_start.py --data $(or $(DATA),ml-100k)
 
 bench-training: setup peers  ## Time training on DATA side by side with RecBole and RecTools
 	$(BIN)/python tools/bench_training.py --data $(or $(DATA),ml-100k)

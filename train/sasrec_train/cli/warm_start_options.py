@@ -101,7 +101,9 @@ class Origin:
         if self.run is None or {"epochs", "learning_rate"} <= set(given):
             return None
         training = configs[1]
-        length = f"{training.epochs} epochs" + (f" or {training.min_steps} steps" if training.min_steps else "")
+        length = f"{training.epochs} epoch{'s'[: training.epochs != 1]}" + (
+            f" or {training.min_steps} steps" if training.min_steps else ""
+        )
         if self.run.config.warm_start is None:
             why = (
                 f"{configuration.LENGTH_SHARE:.0%} of the RUN's length and {configuration.RATE_SHARE:.0%} of its "

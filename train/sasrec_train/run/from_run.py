@@ -99,9 +99,13 @@ class WarmStart:
 
     @property
     def warning(self) -> str | None:
-        """What is wrong with the metrics to come; None where nothing is. Call begin first."""
+        """What is wrong with the metrics to come; None where nothing is. Call begin first.
+
+        Validation items alone are no reason: a user who was too new to be split was trained on whole, and is asked for
+        one of those items now.
+        """
         of_validation, of_test = (self._facts[f"{name}_items_run_was_trained_on"] for name in ("validation", "test"))
-        if not of_validation + of_test:
+        if not of_test:
             return None
         return (
             f"{self._run.path} was trained on {of_validation:,} of the validation items and {of_test:,} of the test "
