@@ -78,6 +78,15 @@ def test_two_workers_train_what_one_trains_on_the_same_batches(tmp_path):
     np.testing.assert_allclose(scores(tmp_path / "two"), scores(tmp_path / "one"), rtol=0, atol=ATOL)
 
 
+def test_two_workers_start_from_a_run_as_one_does(tmp_path):
+    finish(start(tmp_path / "old", "--epochs", "1"))
+    begin = ("--epochs", "2", "--init-from", str(tmp_path / "old"), "--stay-near", "0.1")
+    ports = free_ports()
+    two = [start(tmp_path / "two", *begin, worker=i, ports=ports) for i in range(2)]
+    finish(*two, start(tmp_path / "one", *begin))
+    np.testing.assert_allclose(scores(tmp_path / "two"), scores(tmp_path / "one"), rtol=0, atol=ATOL)
+
+
 def test_a_worker_that_dies_and_comes_back_resumes(tmp_path):
     ports, out = free_ports(), tmp_path / "run"
     chief, dies = (start(out, "--epochs", "60", worker=i, ports=ports) for i in range(2))

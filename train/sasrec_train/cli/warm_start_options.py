@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Origin", "warm_start_options"]
 
-MAX_STAY_NEAR = 1e6  # As in run_config, which is not imported before a command runs.
+MAX_STAY_NEAR = 10**6  # As in run_config, which is not imported before a command runs.
 OPTIONS = (
     click.option(
         "--init-from", type=click.Path(path_type=Path), metavar="RUN",

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sasrec_train.config import ModelConfig, TrainConfig
 from sasrec_train.log.interactions import Interactions
@@ -11,7 +12,6 @@ from sasrec_train.split import Split
 from sasrec_train.warm_start import configuration, matching, movement, trained_targets
 
 if TYPE_CHECKING:
-    from sasrec_train.network.model import SASRec
     from sasrec_train.run.folder import Run
     from sasrec_train.training.loop import Trained
     from sasrec_train.training.start import Start
@@ -44,7 +44,7 @@ class WarmStart:
         self._match = matching.match(
             run.interactions.item_keys, interactions.item_keys, run=str(run.path), log=interactions.name
         )
-        self._network: SASRec | None = None
+        self._old: NDArray[np.float32] = np.empty((0, 0), np.float32)  # item vectors of the RUN, once begun
         self._facts: dict[str, Any] = {}
 
     def begin(self, parts: Split, train_config: TrainConfig) -> "Start":
@@ -55,11 +55,12 @@ class WarmStart:
         """
         from sasrec_train.warm_start import weights  # noqa: PLC0415 - reading a Run is light
 
-        network = self._network = self._run.model()
+        network = self._run.model()
         moments = self._run.moments(network)
         start, placed = weights.begin(
             network, moments, self._match, parts.train, self._config, stay_near=self._stay_near, seed=train_config.seed
         )
+        self._old = self._match.rows(np.asarray(network.item_table, np.float32))
         old = (self._run.split().train, self._run.interactions.user_keys)
         learned = [
             trained_targets.count(held_out, self._log, *old, self._match) for held_out in (parts.validation, parts.test)
@@ -113,10 +114,9 @@ class WarmStart:
         )
 
     def describe(self, trained: "Trained") -> dict[str, Any]:
-        """Return what warm_start.json holds."""
-        old = self._match.rows(np.asarray(self._network.item_table, np.float32))  # type: ignore[union-attr] # begun
+        """Return what warm_start.json holds. Call begin first."""
         kept = self._match.old_ids > 0
-        moved = movement.moved_share(old[kept], np.asarray(trained.model.item_table, np.float32)[kept])
+        moved = movement.moved_share(self._old[kept], np.asarray(trained.model.item_table, np.float32)[kept])
         best = trained.epochs[trained.best_epoch - 1].validation
         return {
             **self._facts,

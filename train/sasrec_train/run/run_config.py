@@ -24,7 +24,7 @@ FORMAT_VERSION = 1
 CONFIG = "config.json"
 OPTIMIZER = "optimizer.npz"
 WARM_START = "warm_start.json"
-MAX_STAY_NEAR = 1e6
+MAX_STAY_NEAR = 10**6
 VERSIONED = ("sasrec-edge", "tensorflow", "keras", "numpy")
 FILES = (
     "model.keras", "users.txt", "items.txt", "titles.txt", "histories.npz", "split.npz", "split.json", "history.csv",
