@@ -1,6 +1,7 @@
 """Kinds of folders: how one is recognised, and which files in it belong to it."""
 
 import contextlib
+import errno
 import itertools
 import os
 import re
@@ -17,6 +18,7 @@ __all__ = [
     "in_words",
     "is_ours",
     "names_in",
+    "plain_bytes",
     "remove",
     "remove_all",
     "strangers",
@@ -111,9 +113,24 @@ def _named(folder: Path, kind: FolderKind, *, unfinished: bool) -> Collection[st
     if not stat.S_ISREG(status.st_mode) or status.st_size > MARKER_LIMIT_BYTES:
         raise NotOursError(f"its {kind.marker} is not that of {kind.name}")
     try:
-        return [kind.marker, *kind.paths(marker.read_bytes())]
+        return [kind.marker, *kind.paths(plain_bytes(marker))]
     except (ValueError, RecursionError) as error:
         raise NotOursError(f"its {kind.marker} is not that of {kind.name}") from error
+
+
+def plain_bytes(path: Path) -> bytes:
+    """Return the content of a plain file, whoever put it there: reading a pipe would never end.
+
+    Raises:
+        OSError: It is not a plain file, or cannot be read.
+    """
+    flags = os.O_RDONLY
+    for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"):  # no system has all of them
+        flags |= getattr(os, name, 0)
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a plain file", str(path))
+        return file.read()
 
 
 def names_in(folder: Path) -> set[str]:

@@ -163,7 +163,7 @@ class Scratch:
 
     def _swap_says(self) -> list[int] | None:
         try:
-            found: Any = json.loads(self._swap.read_bytes())
+            found: Any = json.loads(kinds.plain_bytes(self._swap))
         except (FileNotFoundError, ValueError):
             return None
         return found if isinstance(found, list) else None
@@ -243,7 +243,7 @@ def _settle_leftover(path: Path, out: Path, kind: FolderKind) -> None:
 
 
 def _is_of(marker: Path, out: Path, kind: FolderKind) -> bool:
-    data = marker.read_bytes()
+    data = kinds.plain_bytes(marker)
     if is_begun(data):
         return kinds.names_in(marker.parent) == {MARKER}
     says = _read(data)
@@ -268,7 +268,7 @@ def check_description(data: bytes, kind: str) -> None:
 
 def _has_ended(marker: Path) -> bool:
     """Return whether a process is known to be gone; where nothing is known, it is taken to live."""
-    says = _read(marker.read_bytes())
+    says = _read(kinds.plain_bytes(marker))
     process = says.get("pid")
     if os.name != "posix" or says.get("host") != socket.gethostname() or not isinstance(process, int) or process < 1:
         return False

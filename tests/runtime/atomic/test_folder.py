@@ -2,12 +2,14 @@
 
 import errno
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from runtime.atomic.boxes import BOX, content, fill, names, write
-from sasrec_runtime.atomic import disk, folder, kinds
+from sasrec_runtime.atomic import disk, folder, kinds, scratch
 from sasrec_runtime.errors import OutputError
 
 
@@ -338,3 +340,30 @@ def test_one_file_is_written_whole_and_leftovers_of_it_go(tmp_path: Path) -> Non
     disk.write_file(tmp_path / "a.txt", b"2")
     assert (tmp_path / "a.txt").read_bytes() == b"2"
     assert names(tmp_path) == [".b.txt.partial-0a00e842", "a.txt"]
+
+
+@pytest.fixture
+def _in_time() -> Iterator[None]:
+    """End a test that waits for ever."""
+
+    def end(*_: object) -> None:
+        pytest.fail("it waits for a pipe")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.alarm(10)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("_in_time")
+@pytest.mark.parametrize("name", [scratch.MARKER, "swap.json"])
+def test_a_pipe_in_what_looks_like_a_leftover_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    leftover = tmp_path / ".run.scratch-0123abcd"
+    leftover.mkdir()
+    if name != scratch.MARKER:
+        (leftover / scratch.MARKER).write_bytes(scratch.description(tmp_path / "run", BOX.name))
+    os.mkfifo(leftover / name)
+    write(tmp_path / "run", "1")
+    assert content(tmp_path / "run") == "1"
+    assert (leftover / name).is_fifo()
