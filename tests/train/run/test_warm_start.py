@@ -31,9 +31,10 @@ class KilledError(Exception):
     """What a kill looks like from inside."""
 
 
-def without_newest(log: Interactions) -> Interactions:
-    """The log before everybody took their last item."""
-    return replace(log, histories=log.histories.take(np.arange(len(log.histories)), without_last=1))
+def without_newest(log: Interactions, items: int = 1) -> Interactions:
+    """The log before everybody took their last items."""
+    last = np.minimum(items, log.histories.lengths)
+    return replace(log, histories=log.histories.take(np.arange(len(log.histories)), without_last=last))
 
 
 def without_item(log: Interactions, item: int) -> Interactions:
@@ -143,7 +144,7 @@ def changed(old, tmp_path_factory) -> tuple[Run, str]:
     without = Path(shutil.copytree(old.path, folder / "old"))
     (without / "optimizer.npz").unlink()
     begin = Run.load(without)
-    log = catalogue.keep_vanished(without_item(without_newest(without_newest(LOG)), 5), begin.interactions)
+    log = catalogue.keep_vanished(without_item(without_newest(LOG, 4), 5), begin.interactions)
     logger, lines = logging.getLogger("sasrec_train"), io.StringIO()
     handler = logging.StreamHandler(lines)
     logger.addHandler(handler)
