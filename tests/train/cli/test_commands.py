@@ -142,7 +142,7 @@ def test_who_stops_a_training_is_told_what_is_there(runner, tmp_path, monkeypatc
     from sasrec_train.training import loop
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop._Run, "train", lambda *_, **__: (_ for _ in ()).throw(stop))
+        patch.setattr(loop._Run, "train", lambda _: (_ for _ in ()).throw(stop))
         early = runner.invoke(main, [*TINY, "--out", str(tmp_path / "run")])
     assert "Stopped. There is no checkpoint yet: the same command starts over." in early.stderr
     assert list(tmp_path.iterdir()) == []

@@ -70,7 +70,7 @@ def test_a_warm_start_says_why_it_is_short_and_exports_like_any_run(runner, tmp_
     arguments = [*TINY, "--out", str(out), "--init-from", str(old), "--stay-near", "0.01", "--json"]
     trained = runner.invoke(main, arguments)
     assert trained.exit_code == 0, trained.output
-    assert "a short training of 1 epoch at a learning rate that falls from 0.000" in trained.stderr
+    assert "a short training of 1 epoch at a learning rate that falls from 0.001:" in trained.stderr
     assert "with its optimizer state" in trained.stderr
     assert "moved by more than half an int8 step" in trained.stderr
     assert json.loads(trained.stdout)["split"] == "test"

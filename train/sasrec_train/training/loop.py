@@ -102,8 +102,10 @@ def train(
         )
     memory_estimate.refuse_too_large(model_config, train_config, batches.positions_per_batch)
     with engine_errors.explained("training"):
-        run = _Run(split, batches, model_config, train_config, on_epoch, on_step, checkpoints, workers, start)
-        return run.train(keep_moments=keep_moments)
+        run = _Run(
+            split, batches, model_config, train_config, on_epoch, on_step, checkpoints, workers, start, keep_moments
+        )
+        return run.train()
 
 
 def _batches(split: Split, model: ModelConfig, config: TrainConfig) -> Batches:
@@ -136,8 +138,10 @@ class _Run:
         checkpoints: Checkpoints | None,
         workers: Workers,
         start: Start | None,
+        keep_moments: bool,
     ):
         self.config = config
+        self.keep_moments = keep_moments
         self.start = start
         self.batches = batches
         self.on_epoch = on_epoch
@@ -169,7 +173,7 @@ class _Run:
         self.epoch = 0  # finished epochs; only the chief keeps them in `progress`
         self.best: list[Any] = []
 
-    def train(self, *, keep_moments: bool) -> Trained:
+    def train(self) -> Trained:
         before = None
         if self.start is not None and self.workers.rank == 0:
             self.evaluated.set_weights(self.trainer.network.get_weights())
@@ -183,7 +187,7 @@ class _Run:
             self.progress.batch, self.progress.seconds = 0, 0.0
         if self.best:
             self.evaluated.set_weights(self.best)
-        moments = self.trainer.moments() if keep_moments else None
+        moments = self.trainer.moments() if self.keep_moments else None
         return Trained(self.evaluated, self.progress.epochs, self.progress.best_epoch, before, moments)
 
     def _restore(self) -> None:

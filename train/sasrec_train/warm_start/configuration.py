@@ -11,9 +11,9 @@ from sasrec_train.errors import ConfigError
 
 __all__ = ["LENGTH_SHARE", "RATE_SHARE", "configs", "refuse_other_network"]
 
-LENGTH_SHARE = 0.15
+LENGTH_SHARE = 0.2
 """Epochs and least steps of a warm start, of those of the RUN."""
-RATE_SHARE = 0.25
+RATE_SHARE = 0.5
 """Its first learning rate, of that of the RUN."""
 FREE = {"n_items", "max_len", "dropout_rate", "embedding_l2"}
 """Fields of ModelConfig that may differ: no weight changes its meaning with them."""
