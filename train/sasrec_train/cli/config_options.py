@@ -30,7 +30,7 @@ class Number(click.FloatRange):
         return number
 
 
-class LossChoice(click.Choice[str]):
+class LossChoice(click.Choice):  # type: ignore[type-arg] # click 8.1 has no Choice[str]
     """The losses that are registered when the command runs."""
 
     def __init__(self) -> None:
