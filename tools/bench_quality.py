@@ -6,18 +6,16 @@ Example: .venv/bin/python tools/bench_quality.py games.txt --preset modern --see
 """
 
 import argparse
-import datetime as dt
 import json
-import os
-import platform
 import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
+
+from machine import described
 
 COLUMNS = [("full", "hr@10"), ("full", "ndcg@10"), ("sampled", "hr@10"), ("sampled", "ndcg@10")]
 MAIN = "import sys; from sasrec_export.cli import main; sys.exit(main())"
@@ -38,9 +36,7 @@ def main() -> None:
             runs = [run(data, preset, seed, options) for seed in options.seeds]
             if len(runs) > 1:
                 row(data, preset, "mean", [statistics.fmean(column) for column in zip(*runs, strict=True)])
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("tensorflow", "keras", "numpy"))
-    print(f"\n{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}, "
-          f"{dt.datetime.now(tz=dt.UTC).date()}")  # fmt: skip
+    print(f"\n{described()}")
 
 
 def run(data: str, preset: str, seed: int, options: argparse.Namespace) -> list[float]:
@@ -65,15 +61,6 @@ def run(data: str, preset: str, seed: int, options: argparse.Namespace) -> list[
 def row(data: str, preset: str, seed: str, numbers: list[float]) -> None:
     cells = [*(f"{number:.4f}" for number in numbers[:4]), *(f"{number:.0f}" for number in numbers[4:])]
     print(f"| {Path(data).name} | {preset} | {seed} | {' | '.join(cells)} |", flush=True)
-
-
-def processor() -> str:
-    """The processor's name, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ import argparse
 import datetime as dt
 import json
 import os
-import platform
 import shlex
 import shutil
 import statistics
@@ -21,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from machine import processor
 
 ROOT = Path(__file__).resolve().parent.parent
 SCRIPTS = ROOT / "tools" / "peers"
@@ -212,14 +213,6 @@ def time_to(runs: list[Run], ndcg: float) -> str:
         return "–"
     middle = statistics.median_high(float("inf") if time is None else time for time in times)
     return "not reached" if middle == float("inf") else f"{middle:.1f}"
-
-
-def processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

@@ -9,22 +9,19 @@ Example: .venv/bin/python tools/bench_warm_start.py --data ml-100k --seeds 0 1 2
 """
 
 import argparse
-import datetime as dt
 import json
-import os
-import platform
 import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from machine import described
 from sasrec_train import datasets
 from sasrec_train.log.interactions import Interactions
 
@@ -63,9 +60,7 @@ def main() -> None:
             for key in ("ndcg", "steps_s", "all_s")
         )
         print(f"{name}: {quality - 1:+.2%} of NDCG@10, {duration:.1%} of the time of steps, {waited:.1%} of all.")
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("tensorflow", "keras", "numpy"))
-    print(f"\n{processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}, "
-          f"{dt.datetime.now(tz=dt.UTC).date()}")  # fmt: skip
+    print(f"\n{described()}")
 
 
 def measure(log: Interactions, seed: int, folder: Path, options: argparse.Namespace):
@@ -141,15 +136,6 @@ def row(data: str, seed: str, name: str, numbers: dict[str, float]) -> None:
     times = (f"{numbers[key]:.0f}" for key in ("epochs", "steps_s", "all_s"))
     moved = "–" if np.isnan(numbers["moved"]) else f"{numbers['moved']:.1%}"
     print(f"| {Path(data).name} | {seed} | {name} | {' | '.join([*quality, *times, moved])} |", flush=True)
-
-
-def processor() -> str:
-    """The processor's name, where the system tells it."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.machine()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 if __name__ == "__main__":

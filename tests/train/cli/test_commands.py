@@ -9,6 +9,7 @@ import pytest
 
 from sasrec_export.cli import main
 from sasrec_train import run
+from train.cli.running import fails
 
 TINY = [
     "train", "--data", "synthetic:items=40,users=120,mean_length=8", "--epochs", "2", "--hidden-dim", "8",
@@ -22,15 +23,6 @@ CONFIG = json.dumps(
         "model": {"n_items": 3}, "train": {},
     }
 )  # fmt: skip
-
-
-def fails(runner, arguments: list, code: int) -> str:
-    """Run a command that must end with this exit code, without a traceback; return what it says."""
-    result = runner.invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-    assert result.stdout == ""
-    return result.stderr
 
 
 @pytest.mark.tf

@@ -6,18 +6,10 @@ from pathlib import Path
 import pytest
 
 from sasrec_export.cli import main
+from train.cli.running import fails
 
 TINY = ["train", "--data", "synthetic:items=40,users=120,mean_length=8"]
 SMALL = ["--epochs", "2", "--hidden-dim", "8", "--ffn-dim", "8", "--blocks", "1", "--heads", "1", "--max-len", "6"]
-
-
-def fails(runner, arguments: list, code: int) -> str:
-    """Run a command that must end with this exit code, without a traceback; return what it says."""
-    result = runner.invoke(main, [str(argument) for argument in arguments])
-    assert result.exit_code == code, result.output
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-    assert result.stdout == ""
-    return result.stderr
 
 
 @pytest.mark.parametrize("option", [["--keep-vanished"], ["--stay-near", "0.1"]], ids=lambda option: option[0])
